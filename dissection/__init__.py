@@ -1,0 +1,1 @@
+"""The engine: which unit of a network has learned which concept."""

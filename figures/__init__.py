@@ -1,0 +1,1 @@
+"""Figures of a dissection, drawn from result tables alone."""
