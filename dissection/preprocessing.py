@@ -1,0 +1,123 @@
+"""How pixels become a network's input: size, interpolation and normalisation.
+
+Every network keeps the preprocessing it was trained with. Images are resized whole to the input
+size, never cropped, by whoever decodes them; this module states the size and the Pillow filter,
+and turns the decoded bytes into the float batch.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "INTERPOLATIONS", "Preprocessing"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+INTERPOLATIONS: dict[str, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """State what a network expects of its input.
+
+    Attributes
+    ----------
+    size : (h, w)
+        Network input in pixels. One number stands for a square.
+    mean, std : three floats each
+        Of red, green and blue, on the scale where 255 is 1.
+    interpolation : str
+        One of `INTERPOLATIONS`; how an image is resized to `size`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field is not of this form or range.
+
+    Examples
+    --------
+    >>> Preprocessing(size=32).as_dict()["size"]
+    [32, 32]
+    """
+
+    size: tuple[int, int] = (224, 224)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _checked_size(self.size))
+        object.__setattr__(self, "mean", _checked_triple("mean", self.mean))
+        object.__setattr__(self, "std", _checked_triple("std", self.std))
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0 for each colour, got {self.std}")
+        if self.interpolation not in INTERPOLATIONS:
+            allowed = ", ".join(INTERPOLATIONS)
+            raise ValueError(f"unknown interpolation {self.interpolation!r}; allowed: {allowed}")
+
+    @property
+    def resample(self) -> Image.Resampling:
+        """Return the Pillow filter of `interpolation`."""
+        return INTERPOLATIONS[self.interpolation]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields as JSON knows them, for the run card and the content key."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def normalise(self, batch: Tensor) -> Tensor:
+        """Scale decoded pixels to the network's input, (x / 255 - mean) / std.
+
+        The operations and their order are torchvision's, so the values are the same bits.
+
+        Parameters
+        ----------
+        batch : (N, h, w, 3) uint8
+            Decoded pixels, RGB, on any device.
+
+        Returns
+        -------
+        (N, 3, h, w) float32 Tensor in channels_last memory format, on the device of `batch`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the batch is not uint8, or not of that shape.
+        """
+        if batch.dtype != torch.uint8:
+            raise TypeError(f"a batch of pixels must be uint8, got {batch.dtype}")
+        if batch.ndim != 4 or batch.shape[3] != 3:
+            raise ValueError(f"a batch of pixels must be (N, h, w, 3), got {tuple(batch.shape)}")
+        n, h, w, _ = batch.shape
+        # Rows of w*3 values: a broadcast over the innermost 3 would run in loops of length three.
+        rows = batch.reshape(n * h, w * 3).to(torch.float32)
+        mean, std = (torch.tensor(v, device=batch.device).repeat(w) for v in (self.mean, self.std))
+        rows.div_(255).sub_(mean).div_(std)
+        return rows.view(n, h, w, 3).permute(0, 3, 1, 2)
+
+
+def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise ValueError(f"input size must be one or two pixel counts of at least 1, got {size!r}")
+    return sides
+
+
+def _checked_triple(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    if isinstance(values, str | float | int):
+        raise TypeError(f"{name} must be three numbers, got {values!r}")
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{name} must be three finite numbers, got {values!r}")
+    return numbers
