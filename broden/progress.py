@@ -1,0 +1,17 @@
+"""A progress bar on stderr, for steps long enough to need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def bar(items: Iterable[T], total: int, text: str, show: bool, unit: str = "image") -> Iterable[T]:
+    """Return `items`, with a bar of rate and time left while they are consumed if `show`."""
+    if not show:
+        return items
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=text, unit=unit, dynamic_ncols=True, mininterval=0.5)

@@ -1,0 +1,306 @@
+"""Reading of a probe file: images, label planes, label table and what each image holds.
+
+`ProbeSet` is safe to share between threads, to send to another process and to use after a fork.
+What the members are called and how they fit together is `broden.schema`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from broden import schema
+from broden.digest import probe_digest
+from broden.images import decode
+from broden.planes import repeated
+from broden.schema import ProbeSetError, Skipped
+
+__all__ = ["LabelBlock", "ProbeSet", "ProbeSetError", "decode"]
+
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
+
+
+class LabelBlock(NamedTuple):
+    """The labels of a run of images; image numbers count from the first of the run.
+
+    planes : uint16 (P, H, W), in which every nonzero pixel adds one to its label's mass; image :
+    int64 (P), ascending; whole_image, whole_label : int64 (Q), the distinct whole-image labels,
+    each covering the H * W pixels of its image.
+    """
+
+    planes: np.ndarray
+    image: np.ndarray
+    whole_image: np.ndarray
+    whole_label: np.ndarray
+
+
+class StoredLabels(NamedTuple):
+    """The labels of one image as stored.
+
+    planes : uint16 (P, H, W); plane_categories : category index of each; whole : (category index,
+    number) of each whole-image label; repeats : bool (P), planes that repeat a label somewhere.
+    """
+
+    planes: np.ndarray
+    plane_categories: tuple[int, ...]
+    whole: tuple[tuple[int, int], ...]
+    repeats: np.ndarray
+
+
+class ProbeSet:
+    """A probe set in one HDF5 file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    limit : int, optional
+        Use the first `limit` images only; `digest` and the masses are those of the subset.
+
+    Attributes
+    ----------
+    name, digest : str
+        The set's name, and the digest of all that can change a result.
+    image_size, grid : tuple of int
+        (h, w) of the images in pixels and (H, W) of the label planes.
+    categories : tuple of str
+        The K categories.
+    labels : LabelTable
+        The L labels.
+    presence : ndarray
+        bool (N, K): the image holds a label whose primary category is k.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ProbeSetError
+        When it is broken, of another schema or reaches outside itself.
+    ValueError
+        When `limit` is below 1.
+    """
+
+    def __init__(self, path: str | Path, limit: int | None = None) -> None:
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}, expected at least 1 image")
+        self.path, self.limit = Path(path), limit
+        if not self.path.exists():
+            raise FileNotFoundError(f"{path}: no such probe file; make one with build_broden.py")
+        self._lock = threading.RLock()
+        self._handle: h5py.File | None = None
+        try:
+            with self._reading() as file:
+                self._load(file, schema.check_structure(file)["N"])
+        finally:
+            self.close()
+        _OPEN.add(self)
+
+    def __len__(self) -> int:
+        return len(self._image_offsets) - 1
+
+    def __enter__(self) -> ProbeSet:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "limit": self.limit, "digest": self.digest}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["path"], state["limit"])
+        if self.digest != state["digest"]:
+            raise ProbeSetError(f"{self.path}: was replaced while in use; start again")
+
+    def close(self) -> None:
+        """Close this process's handle; the next read opens another."""
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None
+
+    @cached_property
+    def skipped(self) -> list[Skipped]:
+        """Rows of the source that are not in the set."""
+        with self._reading() as file:
+            rows = file[schema.SKIPPED_ROW][()].tolist()
+            texts = (file[p].asstr()[()] for p in (schema.SKIPPED_IMAGE, schema.SKIPPED_REASON))
+            return [Skipped(*entry) for entry in zip(rows, *texts, strict=True)]
+
+    @cached_property
+    def image_digests(self) -> np.ndarray:
+        """Stored digest of each image, uint8 (N, 32)."""
+        with self._reading() as file:
+            return file[schema.IMAGE_DIGESTS][: len(self)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Name of each image, relative to the source's images folder."""
+        return self._texts(schema.IMAGE_NAMES)
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """Split of each image."""
+        return self._texts(schema.IMAGE_SPLITS)
+
+    def jpeg(self, i: int) -> bytes:
+        """Return the stored bytes of image `i`."""
+        return self.jpegs(i, i + 1)[0]
+
+    def jpegs(self, first: int, last: int) -> list[bytes]:
+        """Return the stored bytes of images `first` to `last` - 1, in one read."""
+        self._check_range(first, last)
+        offsets = self._image_offsets[first : last + 1]
+        with self._reading() as file:
+            data = file[schema.IMAGE_BYTES][offsets[0] : offsets[-1]].tobytes()
+        cuts = (offsets - offsets[0]).tolist()
+        return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+
+    def label_block(self, first: int, last: int) -> LabelBlock:
+        """Return the labels of images `first` to `last` - 1, ready to be counted.
+
+        A pixel that repeats a label an earlier plane of its image gave it, or that a whole-image
+        number of its image covers, is 0.
+        """
+        self._check_range(first, last)
+        start, stop = self._plane_offsets[first], self._plane_offsets[last]
+        low, high = np.searchsorted(self._whole_image, (first, last))
+        whole = self._whole_image[low:high] - first, self._whole_label[low:high]
+        planes, image = self._planes(start, stop), self._plane_image[start:stop] - first
+        # Backwards, so that the earlier planes of an image are still as stored.
+        for index in np.flatnonzero(self._repeats[start:stop])[::-1].tolist():
+            begin = np.searchsorted(image, image[index])
+            labels = whole[1][whole[0] == image[index]].tolist()
+            planes[index][repeated(planes[begin : index + 1], index - begin, labels)] = 0
+        return LabelBlock(planes, image, *whole)
+
+    def contents(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return which labels images `first` to `last` - 1 hold, and on how many pixels.
+
+        Returns
+        -------
+        image, label, pixels : ndarray
+            int64, one entry for each label of each image, sorted by image (counted from the start
+            of the set), then label; pixels of the grid by set semantics.
+        """
+        self._check_range(first, last)
+        low, high = self._contents_offsets[[first, last]]
+        counts = np.diff(self._contents_offsets[first : last + 1])
+        image = np.repeat(np.arange(first, last, dtype=np.int64), counts)
+        with self._reading() as file:
+            label = file[schema.CONTENTS_LABEL][low:high].astype(np.int64)
+            return image, label, file[schema.CONTENTS_PIXELS][low:high]
+
+    def stored(self, i: int) -> StoredLabels:
+        """Return the labels of image `i` exactly as stored."""
+        self._check_range(i, i + 1)
+        start, stop = self._plane_offsets[i : i + 2]
+        low, high = np.searchsorted(self._whole[0], (i, i + 1))
+        return StoredLabels(
+            self._planes(start, stop),
+            tuple(self._plane_category[start:stop].tolist()),
+            tuple(zip(*self._whole[1:, low:high].tolist(), strict=True)),
+            self._repeats[start:stop],
+        )
+
+    def maps(self, i: int) -> dict[str, list[np.ndarray | int]]:
+        """Return the labels of image `i` as stored: per category its planes, then its numbers.
+
+        Planes are uint16 (H, W); categories without labels are left out.
+        """
+        stored = self.stored(i)
+        found: dict[str, list[np.ndarray | int]] = {name: [] for name in self.categories}
+        for category, plane in zip(stored.plane_categories, stored.planes, strict=True):
+            found[self.categories[category]].append(plane)
+        for category, number in stored.whole:
+            found[self.categories[category]].append(number)
+        return {name: entries for name, entries in found.items() if entries}
+
+    def _load(self, file: h5py.File, total: int) -> None:
+        """Read everything small; large members stay in the file."""
+        count = total if self.limit is None else min(self.limit, total)
+        self.name = file.attrs[schema.NAME]
+        self.source, self.created_by = file.attrs[schema.SOURCE], file.attrs[schema.CREATED_BY]
+        self.image_size = tuple(file.attrs[schema.IMAGE_SIZE].tolist())
+        self.grid = tuple(file.attrs[schema.GRID].tolist())
+        self._image_offsets = file[schema.IMAGE_OFFSETS][: count + 1]
+        self._contents_offsets = file[schema.CONTENTS_OFFSETS][: count + 1]
+        self._plane_image = file[schema.PLANE_IMAGE][()]
+        self._plane_offsets = np.searchsorted(self._plane_image, np.arange(count + 1))
+        self._repeats = file[schema.PLANE_REPEATS][()]
+        self.presence = file[schema.PRESENCE][:count]
+        self._plane_category = file[schema.PLANE_CATEGORY][()]
+        columns = (schema.WHOLE_IMAGE, schema.WHOLE_CATEGORY, schema.WHOLE_LABEL)
+        self._whole = np.stack([file[column][()].astype(np.int64) for column in columns])
+        # A number given in two categories is one label.
+        keys = np.unique(self._whole[0] * (schema.MAX_LABEL + 1) + self._whole[2])
+        self._whole_image, self._whole_label = np.divmod(keys, schema.MAX_LABEL + 1)
+        self.labels = schema.label_table(file)
+        self.categories = self.labels.categories
+        self.digest = file.attrs[schema.DIGEST]
+        if count < total:
+            self._narrow(file)
+
+    def _narrow(self, file: h5py.File) -> None:
+        """Make masses and digest those of the images within the limit."""
+        stop = self._contents_offsets[-1]
+        label, pixels = file[schema.CONTENTS_LABEL][:stop], file[schema.CONTENTS_PIXELS][:stop]
+        mass = np.zeros(len(self.labels), np.int64)
+        np.add.at(mass, label, pixels)
+        self.labels = replace(self.labels, pixels=mass)
+        self.digest = probe_digest(self.labels, self.image_size, self.grid, self.image_digests)
+
+    def _planes(self, start: int, stop: int) -> np.ndarray:
+        with self._reading() as file:
+            planes = file[schema.PLANE_DATA][start:stop]
+        if planes.size and planes.max() >= len(self.labels):
+            raise ProbeSetError(f"{self.path}: a plane holds a label number the table lacks")
+        return planes
+
+    def _texts(self, path: str) -> list[str]:
+        with self._reading() as file:
+            return file[path].asstr()[: len(self)].tolist()
+
+    def _check_range(self, first: int, last: int) -> None:
+        if not 0 <= first <= last <= len(self):
+            raise IndexError(f"images {first} to {last} of a set of {len(self)}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[h5py.File]:
+        """Open the file if need be; whatever HDF5 raises becomes a ProbeSetError."""
+        with self._lock:
+            try:
+                if self._handle is None:
+                    # The file never changes, and some network file systems cannot lock.
+                    self._handle = h5py.File(self.path, "r", locking=False)
+                yield self._handle
+            except ProbeSetError as error:
+                raise ProbeSetError(f"{self.path}: {error}") from error
+            except _HDF5_ERRORS as error:
+                text = " ".join(str(error).split())
+                raise ProbeSetError(
+                    f"{self.path}: not a whole probe file ({text}); make it again"
+                ) from error
+
+
+_OPEN: weakref.WeakSet[ProbeSet] = weakref.WeakSet()
+
+
+def _forget_handles() -> None:
+    """Give a forked child handles and locks of its own."""
+    for probe in _OPEN:
+        probe._handle, probe._lock = None, threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_handles)

@@ -1,0 +1,89 @@
+"""How every command ends: a status, and on failure one line on stderr instead of a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from broden.schema import ProbeSetError
+
+DONE, FAILED = 0, 1
+#: What users can cause and mend; anything else is our mistake and is called so.
+_EXPECTED = (OSError, ValueError, ProbeSetError, ImportError)
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add the --debug option that `run` reads."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of a failure")
+
+
+def run(
+    body: Callable[[argparse.Namespace], int | None],
+    args: argparse.Namespace,
+    *,
+    expected: tuple[type[Exception], ...] = (),
+    interrupted: str = "interrupted; nothing unfinished was left",
+) -> int:
+    """Run the body of a command and return its exit status.
+
+    Parameters
+    ----------
+    body : callable
+        Takes `args`; returns a status, or None for done.
+    args : argparse.Namespace
+        With ``debug``, failures keep their traceback.
+    expected : tuple of exception types
+        Further failures whose text speaks for itself.
+    interrupted : str
+        What to say on Ctrl-C.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed. A failure prints one line; an exception with an attribute ``details``
+        has these lines printed below it.
+    """
+    try:
+        status = body(args) or DONE
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough; keep Python from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        _print_error(interrupted)
+    except MemoryError:
+        if args.debug:
+            raise
+        _print_error("out of memory; use a smaller batch or fewer workers, or free memory")
+    except Exception as error:
+        if args.debug:
+            raise
+        _print_error(message(error, _EXPECTED + expected))
+        for line in getattr(error, "details", ()):
+            print(_one_line(line), file=sys.stderr)
+    return FAILED
+
+
+def message(error: Exception, expected: tuple[type[Exception], ...] = _EXPECTED) -> str:
+    """Return one line for an exception."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _one_line(f"{where}{error.strerror}")
+    if isinstance(error, expected) and str(error):
+        return _one_line(str(error))
+    return _one_line(f"internal error, {type(error).__name__}: {error}; see --debug and report it")
+
+
+def _print_error(text: str) -> None:
+    print(f"error: {text}", file=sys.stderr, flush=True)
+
+
+def _one_line(text: str) -> str:
+    """Return text without line breaks or control characters that could hide part of it."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
