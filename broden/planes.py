@@ -11,7 +11,7 @@ from PIL import Image
 
 from broden.images import DECODE_ERRORS
 
-# Offsets in the fixed head of a PNG: signature (8), chunk length and type (8), width, height, depth.
+# Offsets in the fixed head of a PNG; bit depth and colour type follow width and height.
 _PNG_DEPTH, _PNG_COLOUR = 24, 25
 _PNG_TRUECOLOUR = (2, 6)
 

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for steps long enough to need one."""
+"""Progress bars on stderr, for steps long enough to need one."""
 
 from __future__ import annotations
 
@@ -15,3 +15,19 @@ def bar(items: Iterable[T], total: int, text: str, show: bool, unit: str = "imag
     from tqdm import tqdm
 
     return tqdm(items, total=total, desc=text, unit=unit, dynamic_ncols=True, mininterval=0.5)
+
+
+def byte_bar(total: int | None, done: int, text: str, show: bool):
+    """Return a bar over bytes, moved by ``update(count)``; silent unless `show`."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        initial=done,
+        desc=text,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        dynamic_ncols=True,
+        disable=not show,
+    )
