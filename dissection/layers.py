@@ -195,12 +195,12 @@ def suggest(infos: Sequence[LayerInfo]) -> list[str]:
         last[info.grid] = info
     if len(last) > 1:
         return [info.name for info in sorted(last.values(), key=lambda info: info.order)]
-    for depth in sorted(set(map(_depth, usable))):
-        kinds: dict[str, list[str]] = {}
-        for info in usable:
-            if _depth(info) == depth:
-                kinds.setdefault(info.kind, []).append(info.name)
-        blocks = max(kinds.values(), key=len)
+    parents = {info.name.rpartition(".")[0] for info in infos}
+    kinds: dict[tuple[int, str], list[str]] = {}
+    for info in usable:
+        if info.name in parents:
+            kinds.setdefault((_depth(info), info.kind), []).append(info.name)
+    for _, blocks in sorted(kinds.items()):
         if len(blocks) >= 3:
             return [blocks[len(blocks) * third // 3 - 1] for third in (1, 2, 3)]
     return [info.name for info in last.values()]
