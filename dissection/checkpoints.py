@@ -24,7 +24,7 @@ __all__ = ["current_name", "load_into", "read"]
 
 # Where training scripts put the state dict, in order of preference.
 _STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "state_dict_ema", "ema")
-_DATA_PARALLEL = re.compile(r"(^|\.)module\.")
+_DATA_PARALLEL = re.compile(r"(^|\.)(?:module\.)+")
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 _SAVE_HINT = "save its weights alone with torch.save(network.state_dict(), FILE)"
 
@@ -121,10 +121,10 @@ def _more(names: Sequence[str]) -> str:
 def _matched(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Spell names as the network does, and fill in what old and plain files lack."""
     # A network may have a child called `module` itself, so both sides meet in the present form.
-    spelt = {current_name(name): name for name in own}
-    if len(spelt) < len(own):
-        spelt = {name: name for name in own}
-    matched = OrderedDict((spelt.get(current_name(k), k), v) for k, v in state.items())
+    spelt = {current_name(name): name for name in own} | {name: name for name in own}
+    matched = OrderedDict(
+        (spelt.get(k) or spelt.get(current_name(k), k), v) for k, v in state.items()
+    )
     for name in own:
         # torch before 0.4.1 had no such counter, and eval mode never reads it.
         if name.endswith("num_batches_tracked"):
