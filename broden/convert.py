@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -120,11 +121,14 @@ def _stream(
         except ValueError as error:
             return Skipped(row.line, row.image, str(error))
 
-    with warnings.catch_warnings():
+    with (
+        warnings.catch_warnings(),
+        closing(_in_order(load, index.rows)) as loaded,
+        bar(loaded, len(index.rows), "convert", progress) as items,
+    ):
         # Pixel counts are checked against our own, lower limit.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        loaded = _in_order(load, index.rows)
-        for item in bar(loaded, len(index.rows), "convert", progress):
+        for item in items:
             if isinstance(item, Skipped):
                 bad.append(item)
                 continue

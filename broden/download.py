@@ -142,11 +142,12 @@ def _check_zip(file: Path, progress: bool) -> None:
     """Read every member, which checks its CRC."""
     try:
         with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            for member in bar(members, len(members), "check", progress, unit="file"):
-                with archive.open(member) as handle:
-                    while handle.read(_BLOCK):
-                        pass
+            listed = archive.infolist()
+            with bar(listed, len(listed), "check", progress, unit="file") as members:
+                for member in members:
+                    with archive.open(member) as handle:
+                        while handle.read(_BLOCK):
+                            pass
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise _Unusable(f"not a whole zip ({error})") from error
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +26,10 @@ VERSION = 1
 IMAGES, SEED = 200, 0
 _SIDE = 224
 _CATEGORIES = ("color", "object", "part", "material", "scene", "texture")
-_COLOURS = {
-    "black": (15, 15, 15),
-    "blue": (50, 90, 200),
-    "brown": (120, 75, 40),
-    "grey": (128, 128, 128),
-    "green": (60, 150, 60),
-    "orange": (240, 140, 40),
-    "pink": (240, 150, 180),
-    "purple": (130, 60, 150),
-    "red": (205, 35, 35),
-    "white": (245, 245, 245),
-    "yellow": (245, 215, 50),
-}
+_HEX = {"black": "0f0f0f", "blue": "325ac8", "brown": "784b28", "grey": "808080"}
+_HEX |= {"green": "3c963c", "orange": "f08c28", "pink": "f096b4", "purple": "823c96"}
+_HEX |= {"red": "cd2323", "white": "f5f5f5", "yellow": "f5d732"}
+_COLOURS = {name: tuple(bytes.fromhex(code)) for name, code in _HEX.items()}
 _NAMES = {
     "color": tuple(f"{name}-c" for name in _COLOURS),
     "object": ("sky", "ground", "car", "house", "tree"),
@@ -48,9 +38,8 @@ _NAMES = {
     "scene": ("street-s", "meadow-s", "desert-s"),
     "texture": ("striped", "dotted", "chequered", "zigzagged"),
 }
-_NUMBERS = {
-    name: number for number, name in enumerate((n for c in _CATEGORIES for n in _NAMES[c]), start=1)
-}
+_ALL = [name for category in _CATEGORIES for name in _NAMES[category]]
+_NUMBERS = {name: number for number, name in enumerate(_ALL, start=1)}
 _GROUNDS = {"street-s": "grey", "meadow-s": "green", "desert-s": "yellow"}
 _Y, _X = np.mgrid[:_SIDE, :_SIDE]
 
@@ -95,7 +84,7 @@ def _car(canvas: _Canvas, x: int, y: int, s: int, colour: str) -> None:
 def _house(canvas: _Canvas, x: int, y: int, s: int, colour: str) -> None:
     material = ("brick", "wood", "metal")[canvas.rng.integers(3)]
     wall = _box(x, y - s // 2, s, s // 2)
-    canvas.paint(wall, _MATERIALS[material](colour), object="house", material=material)
+    canvas.paint(wall, _MATERIALS[material], object="house", material=material)
     roof = (_Y >= y - s) & (y - s // 2 > _Y) & (np.abs(_X - x - s / 2) <= (_Y - y + s) * 1.1)
     canvas.paint(roof, "red", object="house", part="roof")
     door = _box(x + s // 8, y - s // 3, s // 5, s // 3)
@@ -116,12 +105,12 @@ def _two(pattern: np.ndarray, one: str, other: str) -> np.ndarray:
     return np.where(pattern[..., None], _COLOURS[one], _COLOURS[other]).astype(np.float64)
 
 
-_MATERIALS: dict[str, Callable[[str], np.ndarray]] = {
-    "brick": lambda _: _two((_Y % 10 < 2) | ((_X + 9 * (_Y // 10 % 2)) % 18 < 2), "grey", "red"),
-    "wood": lambda _: _two(np.sin(_X / 2.5 + np.sin(_Y / 23) * 3) > 0.2, "brown", "orange"),
-    "metal": lambda _: 130.0 + 90.0 * np.sin(_Y / 9.0)[..., None] * np.ones(3),
+_MATERIALS = {
+    "brick": _two((_Y % 10 < 2) | ((_X + 9 * (_Y // 10 % 2)) % 18 < 2), "grey", "red"),
+    "wood": _two(np.sin(_X / 2.5 + np.sin(_Y / 23) * 3) > 0.2, "brown", "orange"),
+    "metal": 130.0 + 90.0 * np.sin(_Y / 9.0)[..., None] * np.ones(3),
 }
-_TEXTURES: dict[str, Callable[[int], np.ndarray]] = {
+_TEXTURES = {
     "striped": lambda p: (_X + _Y) // p % 2 == 0,
     "dotted": lambda p: (_X % (2 * p) - p) ** 2 + (_Y % (2 * p) - p) ** 2 < (0.6 * p) ** 2,
     "chequered": lambda p: (_X // p + _Y // p) % 2 == 0,
@@ -169,16 +158,16 @@ def _colour_names(rgb: np.ndarray) -> np.ndarray:
 
 def _table(images: int, seed: int, progress: bool) -> LabelTable:
     """Draw all images once to learn how often and how widely each label occurs."""
-    count = len(_NUMBERS)
+    count = len(_ALL)
     frequency, coverage = np.zeros((count, 6), np.int64), np.zeros((count, 6))
-    home = np.array([k for k, c in enumerate(_CATEGORIES) for _ in _NAMES[c]])
-    for i in bar(range(images), images, "count", progress):
-        label, pixels, _ = _image(seed, i).contents
-        frequency[label - 1, home[label - 1]] += 1
-        coverage[label - 1, home[label - 1]] += pixels / (_SIDE // 2) ** 2
-    names = [*_NUMBERS]
+    home = np.repeat(np.arange(6), [len(_NAMES[category]) for category in _CATEGORIES])
+    with bar(range(images), images, "count", progress) as todo:
+        for i in todo:
+            label, pixels, _ = _image(seed, i).contents
+            frequency[label - 1, home[label - 1]] += 1
+            coverage[label - 1, home[label - 1]] += pixels / (_SIDE // 2) ** 2
     return LabelTable.from_rows(
-        _CATEGORIES, range(1, count + 1), names, [()] * count, frequency, coverage
+        _CATEGORIES, range(1, count + 1), _ALL, [()] * count, frequency, coverage
     )
 
 
@@ -193,9 +182,10 @@ def build(path: str | Path, images: int = IMAGES, seed: int = SEED, progress: bo
     if images < 1 or seed < 0:
         raise ValueError(f"images is {images}, seed {seed}; expected at least 1 and at least 0")
     table, grid = _table(images, seed, progress), (_SIDE // 2, _SIDE // 2)
-    with ProbeWriter(Path(path), table, grid, name="mini", source=f"seed {seed}") as writer:
-        for i in bar(range(images), images, "draw", progress):
-            writer.add(_image(seed, i))
+    with ProbeWriter(path, table, grid, name="mini", source=f"seed {seed}") as writer:
+        with bar(range(images), images, "draw", progress) as todo:
+            for i in todo:
+                writer.add(_image(seed, i))
         return writer.finish()
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def bar(items: Iterable[T], total: int, text: str, show: bool, unit: str = "image") -> Iterable[T]:
-    """Return `items`, with a bar of rate and time left while they are consumed if `show`."""
+@contextmanager
+def bar(
+    items: Iterable[T], total: int, text: str, show: bool, unit: str = "image"
+) -> Iterator[Iterable[T]]:
+    """Hand out `items`, with a bar of rate and time left while they are consumed if `show`.
+
+    However the block ends, the bar is closed first, so that a message starts on its own line.
+    """
     if not show:
-        return items
+        yield items
+        return
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=text, unit=unit, dynamic_ncols=True, mininterval=0.5)
+    with tqdm(
+        items, total=total, desc=text, unit=unit, dynamic_ncols=True, mininterval=0.5
+    ) as shown:
+        yield shown
 
 
 def byte_bar(total: int | None, done: int, text: str, show: bool):

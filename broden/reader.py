@@ -47,8 +47,7 @@ class LabelBlock(NamedTuple):
 class StoredLabels(NamedTuple):
     """The labels of one image as stored.
 
-    planes : uint16 (P, H, W); plane_categories : category index of each; whole : (category index,
-    number) of each whole-image label; repeats : bool (P), planes that repeat a label somewhere.
+    planes : uint16 (P, H, W); plane_categories, whole : as in `LabelledImage`; repeats : bool (P).
     """
 
     planes: np.ndarray
@@ -73,10 +72,8 @@ class ProbeSet:
         The set's name, and the digest of all that can change a result.
     image_size, grid : tuple of int
         (h, w) of the images in pixels and (H, W) of the label planes.
-    categories : tuple of str
-        The K categories.
-    labels : LabelTable
-        The L labels.
+    categories, labels : tuple of str, LabelTable
+        The K categories and L labels.
     presence : ndarray
         bool (N, K): the image holds a label whose primary category is k.
 
@@ -98,11 +95,8 @@ class ProbeSet:
             raise FileNotFoundError(f"{path}: no such probe file; make one with build_broden.py")
         self._lock = threading.RLock()
         self._handle: h5py.File | None = None
-        try:
-            with self._reading() as file:
-                self._load(file, schema.check_structure(file)["N"])
-        finally:
-            self.close()
+        with self, self._reading() as file:
+            self._load(file, schema.check_structure(file)["N"])
         _OPEN.add(self)
 
     def __len__(self) -> int:

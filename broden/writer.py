@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
-import re
 from importlib import metadata
 from pathlib import Path
 
@@ -21,6 +21,47 @@ _BYTES_CHUNK = 256 * 1024
 _PLANES_BLOCK = 32
 # gzip-1 without shuffle reads as fast as lzf on label planes and takes 40% less space.
 _COMPRESSION = {"compression": "gzip", "compression_opts": 1}
+
+
+class _DiskFile(io.FileIO):
+    """A file for HDF5 that keeps the first failure to write to itself.
+
+    HDF5 cannot close a file it could not write: it prints tracebacks and leaves the file open. So
+    it is told that all went well, and whoever drives it calls `check`.
+    """
+
+    def __init__(self, path: Path, target: Path) -> None:
+        try:
+            super().__init__(path, "x+")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        self._target = target
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._failure is not None:
+            code = self._failure.errno or errno.EIO
+            raise OSError(code, f"cannot be written ({os.strerror(code)})", str(self._target))
+
+    def write(self, data) -> int:
+        """Write all of `data`, or remember why not."""
+        rest = memoryview(data).cast("B")
+        total = len(rest)
+        try:
+            while rest and self._failure is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._failure = error
+        return total
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, or remember why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
 
 
 class ProbeWriter:
@@ -57,10 +98,8 @@ class ProbeWriter:
         self._attributes = {schema.NAME: name, schema.SOURCE: source}
         self._columns = Columns(table, grid)
         self._bytes, self._planes = bytearray(), []
-        try:
-            self._file = h5py.File(self._part, "w", libver=("v108", "v110"))
-        except OSError as error:
-            raise _explained(error, self._target) from error
+        self._disk = _DiskFile(self._part, self._target)
+        self._file = h5py.File(self._disk, "w", libver=("v108", "v110"))
         self._create_stream(schema.PLANE_DATA, (1, *grid), **_COMPRESSION)
         self._create_stream(schema.IMAGE_BYTES, (_BYTES_CHUNK,))
 
@@ -69,11 +108,8 @@ class ProbeWriter:
 
     def __exit__(self, *exc_info: object) -> None:
         """Remove what is not finished; a finished file has left this name."""
-        try:
-            self._file.close()
-        except (OSError, RuntimeError):
-            # On a full disk HDF5 fails to close as well; the file is deleted anyway.
-            pass
+        self._file.close()
+        self._disk.close()
         self._part.unlink(missing_ok=True)
 
     def add(self, image: LabelledImage) -> None:
@@ -112,12 +148,10 @@ class ProbeWriter:
         if not self._columns.names:
             raise ValueError("no image is left, so there is no probe set to write")
         self._flush(final=True)
-        try:
-            digest = self._write_tables()
-            self._file.close()
-            _sync(self._part)
-        except (OSError, RuntimeError) as error:
-            raise _explained(error, self._target) from error
+        digest = self._write_tables()
+        self._file.close()
+        self._disk.check()
+        os.fsync(self._disk.fileno())
         for failure in verify(self._part, decode=False):
             raise schema.ProbeSetError(f"{self._target}: was not written correctly: {failure}")
         os.replace(self._part, self._target)
@@ -138,18 +172,14 @@ class ProbeWriter:
 
     def _flush(self, final: bool) -> None:
         """Write whole blocks of what is pending, or all of it at the end."""
-        try:
-            if self._planes and (final or len(self._planes) >= _PLANES_BLOCK):
-                _append(self._file[schema.PLANE_DATA], np.stack(self._planes))
-                self._planes.clear()
-            ready = len(self._bytes) if final else len(self._bytes) // _BYTES_CHUNK * _BYTES_CHUNK
-            if ready:
-                _append(
-                    self._file[schema.IMAGE_BYTES], np.frombuffer(self._bytes[:ready], np.uint8)
-                )
-                del self._bytes[:ready]
-        except (OSError, RuntimeError) as error:
-            raise _explained(error, self._target) from error
+        if self._planes and (final or len(self._planes) >= _PLANES_BLOCK):
+            _append(self._file[schema.PLANE_DATA], np.stack(self._planes))
+            self._planes.clear()
+        ready = len(self._bytes) if final else len(self._bytes) // _BYTES_CHUNK * _BYTES_CHUNK
+        if ready:
+            _append(self._file[schema.IMAGE_BYTES], np.frombuffer(self._bytes[:ready], np.uint8))
+            del self._bytes[:ready]
+        self._disk.check()
 
     def _write_tables(self) -> str:
         """Write every other member and the attributes; return the digest."""
@@ -178,15 +208,8 @@ def _append(dataset: h5py.Dataset, rows: np.ndarray) -> None:
     dataset[start:] = rows
 
 
-def _explained(error: Exception, target: Path) -> OSError:
-    """Turn HDF5's paragraph on a failed write into one line."""
-    found = re.search(r"errno = (\d+)", str(error))
-    code = getattr(error, "errno", None) or (int(found[1]) if found else errno.EIO)
-    return OSError(code, f"cannot write the probe set ({os.strerror(code)})", str(target))
-
-
 def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk, where the system can tell."""
+    """Wait until the entries of a folder are on the disk, where the system can tell."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -108,13 +108,13 @@ def _verify(args: argparse.Namespace) -> int:
     from broden.audit import verify
     from broden.reader import ProbeSet
 
-    path, count = _path(args), 0
+    path = _path(args)
     with ProbeSet(path) as probe:
         images, digest = len(probe), probe.digest
-    for count, failure in enumerate(verify(path, progress=True), start=1):
-        print(failure, file=sys.stderr)
-    if count:
-        print(f"error: {path}: {count} failures (listed above); make it again", file=sys.stderr)
+    failures = list(verify(path, progress=True))
+    if failures:
+        print(f"error: {path}: {len(failures)} failures; make it again", file=sys.stderr)
+        print(*failures, sep="\n", file=sys.stderr)
         return FAILED
     print(f"{path}: intact, {images} images, digest {digest}")
     return 0
@@ -180,57 +180,63 @@ def _positive(text: str) -> int:
     return value
 
 
+def _command(commands, name: str, body: Callable, text: str, probe: bool = True):
+    """Add a subcommand, with a PROBE to work on if `probe`."""
+    sub = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    sub.set_defaults(body=body, interrupted="interrupted; nothing unfinished is left")
+    add_debug(sub)
+    if probe:
+        chosen = sub.add_mutually_exclusive_group()
+        chosen.add_argument("file", nargs="?", metavar="PROBE", help="probe file, or mini")
+        chosen.add_argument("--probe", metavar="PROBE", help="the same as an option")
+    return sub
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_makers(commands)
 
-    def command(name: str, body: Callable, text: str, probe: bool = True):
-        sub = commands.add_parser(
-            name,
-            help=text,
-            description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )
-        sub.set_defaults(body=body, interrupted="interrupted; nothing unfinished is left")
-        add_debug(sub)
-        if probe:
-            chosen = sub.add_mutually_exclusive_group()
-            chosen.add_argument("file", nargs="?", metavar="PROBE", help="probe file, or mini")
-            chosen.add_argument("--probe", metavar="PROBE", help="the same as an option")
-        return sub
+    sub = _command(commands, "info", _info, "say what a probe file holds")
+    sub.add_argument("--labels", action="store_true", help="list every label with its ceiling")
+    sub.add_argument("--quantile", type=float, default=0.005, help="of the ceilings")
 
-    sub = command("convert", _convert, "turn the original Broden layout into a probe file", False)
+    _command(commands, "verify", _verify, "recompute digests and masses, decode every image")
+
+    sub = _command(commands, "find", _find, "list the images that hold a label, most pixels first")
+    sub.add_argument("--label", action="append", required=True, help="name; may be repeated")
+    sub.add_argument("--limit", type=_positive, default=20, help="images listed for each label")
+
+    sub = _command(commands, "show", _show, "draw an image beside its label maps")
+    sub.add_argument("--image", required=True, help="index from 0, or name")
+    sub.add_argument("--out", type=Path, required=True, help="picture to write (png, pdf, svg)")
+    return parser
+
+
+def _add_makers(commands) -> None:
+    """Add the subcommands that make something to work on."""
+    sub = _command(commands, "convert", _convert, "turn the original layout into a file", False)
     sub.add_argument("source", metavar="SRC", help="the unpacked folder, or the zip as published")
     sub.add_argument("target", metavar="OUT.h5", type=Path, help="the probe file to write")
     sub.add_argument("--skip-bad", action="store_true", help="leave bad rows out and record them")
 
-    sub = command("info", _info, "say what a probe file holds")
-    sub.add_argument("--labels", action="store_true", help="list every label with its ceiling")
-    sub.add_argument("--quantile", type=float, default=0.005, help="of the ceilings")
-
-    command("verify", _verify, "recompute digests, masses, contents; decode every image")
-
-    sub = command("find", _find, "list the images that hold a label, most pixels first")
-    sub.add_argument("--label", action="append", required=True, help="name; may be repeated")
-    sub.add_argument("--limit", type=_positive, default=20, help="images listed for each label")
-
-    sub = command("show", _show, "draw an image beside its label maps")
-    sub.add_argument("--image", required=True, help="index from 0, or name")
-    sub.add_argument("--out", type=Path, required=True, help="picture to write (png, pdf, svg)")
-
-    sub = command("download", _download, "fetch the published Broden zip, resumable", False)
+    sub = _command(commands, "download", _download, "fetch the published zip, resumable", False)
     sub.set_defaults(interrupted="interrupted; run the same command to resume")
     sub.add_argument("--size", type=int, choices=(224, 227, 384), default=224, help="image side")
     sub.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
     sub.add_argument("--url", help="address of a mirror of the zip")
 
-    sub = command("mini", _mini, "write the small generated probe set", False)
+    sub = _command(commands, "mini", _mini, "write the small generated probe set", False)
     sub.add_argument("target", metavar="OUT.h5", type=Path, help="the probe file to write")
     sub.add_argument("--images", type=int, default=200, help="how many")
     sub.add_argument("--seed", type=int, default=0, help="another seed draws other images")
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
