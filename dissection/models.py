@@ -169,6 +169,7 @@ def _from_factory(name: str, weights: Path | None, random_weights: bool) -> publ
     is_file = path.suffix == ".py"
     if is_file and not path.is_file():
         raise FileNotFoundError(f"no file {path} to take {attribute} from")
+    seeded = torch.get_rng_state()
     with _own_code(name, path.parent if is_file else Path()):
         source = _import_file(path) if is_file else importlib.import_module(where)
         factory = getattr(source, attribute, None)
@@ -179,6 +180,8 @@ def _from_factory(name: str, weights: Path | None, random_weights: bool) -> publ
             "it must name one that takes nothing and returns an nn.Module"
         )
     with _own_code(name, path.parent if is_file else Path()):
+        # Importing draws numbers too, but only the first time.
+        torch.set_rng_state(seeded)
         made = factory()
     module, preprocessing = _taken_apart(name, made)
     if weights is not None:

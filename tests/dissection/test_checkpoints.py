@@ -13,6 +13,7 @@ from weightfiles import (
     Reference,
     harmful,
     pickled,
+    stored,
     tensor_members,
     write_legacy,
     write_members,
@@ -138,7 +139,7 @@ def test_tensors_of_a_tar_may_be_transposed_empty_or_share_a_storage(tmp_path):
     tensors = tensors.replace(
         b"\x03" + b"\0" * 7 + b"\x01" + b"\0" * 7, b"\x01" + b"\0" * 7 + b"\x02" + b"\0" * 7, 1
     )
-    content = pickled({"a": Reference("1000"), "b": Reference("1000"), "c": Reference("1001")})
+    content = pickled({"a": stored(0), "b": stored(0), "c": stored(1)})
     got = read(write_members(tmp_path / "w", storages, tensors, content))
     assert torch.equal(got["a"], torch.tensor([[0.0, 2, 4], [1, 3, 5]]))
     assert got["a"] is got["b"]
@@ -258,7 +259,7 @@ def test_other_tar_archives_are_refused(tmp_path):
 @pytest.mark.parametrize("field", ["count", "axes", "size", "offset", "reference"])
 def test_a_tar_with_wild_numbers_is_refused(tmp_path, field):
     storages, tensors = tensor_members([torch.arange(4.0)])
-    content, huge = pickled({"a": Reference("1000")}), (2**40).to_bytes(8, "little")
+    content, huge = pickled({"a": stored(0)}), (2**40).to_bytes(8, "little")
     if field == "count":
         storages = storages.replace((6).to_bytes(8, "little"), huge)
     elif field == "axes":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+VIEW_KEYS, TENSOR_KEYS = 1_000_000, 2_000_000
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {
     torch.float32: "FloatStorage",
@@ -21,6 +22,11 @@ STORAGES = {
     torch.float64: "DoubleStorage",
 }
 TENSORS = {torch.float32: "FloatTensor", torch.int64: "LongTensor", torch.float64: "DoubleTensor"}
+
+
+def stored(number: int) -> "Reference":
+    """Return a reference to the n-th tensor of a tar archive; keys were addresses."""
+    return Reference(str(TENSOR_KEYS + number))
 
 
 class Global:
@@ -106,25 +112,27 @@ def write_legacy(path: Path, state: dict[str, torch.Tensor], **beside: object) -
 
 
 def write_tar(path: Path, state: dict[str, torch.Tensor], **beside: object) -> Path:
-    """Write torch's first form. The last tensor is stored as a view of the storage of all."""
-    entries = OrderedDict((name, Reference(str(1000 + k))) for k, name in enumerate(state))
+    """Write torch's first form."""
+    entries = OrderedDict((name, stored(k)) for k, name in enumerate(state))
     content = {**beside, "state_dict": entries} if beside else entries
     return write_members(path, *tensor_members(list(state.values())), pickled(content))
 
 
 def tensor_members(tensors: list[torch.Tensor]) -> tuple[bytes, bytes]:
-    """Return the members `storages` and `tensors`: even ones roots, odd ones views of a root."""
+    """Return the members `storages` and `tensors`, every tensor within a view of its storage."""
     storages, views, described = pickled(len(tensors)), [], pickled(len(tensors))
-    for k, tensor in enumerate(tensors):
-        kind = Global("torch", STORAGES[tensor.dtype])
-        padded = torch.cat([torch.full((2,), -7).to(tensor), tensor.reshape(-1)])
+    for k, values in enumerate(tensors):
+        kind = Global("torch", STORAGES[values.dtype])
+        padded = torch.cat([torch.full((2,), -7).to(values), values.reshape(-1)])
         storages += pickled((k, "cpu", kind)) + raw(padded)
-        views.append((100 + k, k, 1, tensor.numel() + 1))
-        # The tensor begins at the second element of the view, which begins at the root's second.
-        described += pickled((1000 + k, 100 + k, Global("torch", TENSORS[tensor.dtype])))
-        described += struct.pack("<i4x", tensor.ndim)
-        described += struct.pack(f"<{tensor.ndim}q", *tensor.shape)
-        described += struct.pack(f"<{tensor.ndim}q", *tensor.contiguous().stride())
+        views.append((VIEW_KEYS + k, k, 1, values.numel() + 1))
+        # They begin at the second element of the view, which begins at the storage's second.
+        described += pickled(
+            (TENSOR_KEYS + k, VIEW_KEYS + k, Global("torch", TENSORS[values.dtype]))
+        )
+        described += struct.pack("<i4x", values.ndim)
+        described += struct.pack(f"<{values.ndim}q", *values.shape)
+        described += struct.pack(f"<{values.ndim}q", *values.contiguous().stride())
         described += struct.pack("<q", 1)
     return storages + pickled(views), described
 
