@@ -20,14 +20,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS
+from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS, explain
 from broden.labels import LabelTable
+from broden.layout import Index, Row, read_index, read_labels
 from broden.planes import decode_plane
 from broden.progress import bar
 from broden.records import LabelledImage, labelled
 from broden.schema import Skipped
 from broden.source import DamagedArchiveError, Source, open_source
-from broden.tables import Index, Row, read_index, read_labels
 from broden.writer import ProbeWriter
 
 # Pillow and hashing release the interpreter lock; more threads than this wait for the writer.
@@ -186,7 +186,7 @@ def _photo_size(data: bytes, row: Row) -> tuple[int, int]:
                 raise ValueError(f"{size[0]}x{size[1]} pixels, at most {MAX_PIXELS} are allowed")
             image.load()
     except DECODE_ERRORS as error:
-        raise ValueError(f"image {row.image} cannot be decoded ({error})") from error
+        raise ValueError(f"image {row.image} cannot be decoded ({explain(error)})") from error
     if row.size not in (None, size):
         raise ValueError(
             f"image {row.image} is {size[0]}x{size[1]}, but ih, iw say {row.size[0]}x{row.size[1]}"

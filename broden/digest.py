@@ -80,6 +80,6 @@ def _feed(digest, part: bytes | np.ndarray | Sequence[int]) -> None:
     if not isinstance(part, bytes):
         array = np.asarray(part, "<i8") if isinstance(part, (list, tuple)) else np.asarray(part)
         digest.update(repr(array.shape).encode())
-        part = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data.cast("B")
+        part = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
     digest.update(len(part).to_bytes(8, "little"))
     digest.update(part)

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG")
 #: Photographs above this are refused; below it Pillow raises no warning of a decompression bomb.
@@ -73,7 +73,15 @@ def decode(
             image = image.resize((size[1], size[0]), resample)
         return np.asarray(image)
     except DECODE_ERRORS as error:
-        raise ValueError(f"{name}: cannot be decoded ({error})") from error
+        raise ValueError(f"{name}: cannot be decoded ({explain(error)})") from error
+
+
+def explain(error: Exception) -> str:
+    """Return why Pillow could not decode; the same text for the same data."""
+    if isinstance(error, UnidentifiedImageError):
+        # Its own text names a buffer by address.
+        return "no image of the expected format"
+    return str(error) or type(error).__name__
 
 
 def _rgb(image: Image.Image) -> Image.Image:

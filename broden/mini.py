@@ -1,7 +1,6 @@
 """A small generated probe set: shapes with parts, textures, materials and scenes, known exactly.
 
-It stands in for the published set where that is not at hand; every pixel's label is known because
-it was drawn from it. Image `i` of a seed is the same in a set of any size.
+Labels are drawn with the pixels, so they are known. Image `i` of a seed is the same in any set.
 """
 
 from __future__ import annotations
@@ -174,10 +173,7 @@ def _table(images: int, seed: int, progress: bool) -> LabelTable:
 def build(path: str | Path, images: int = IMAGES, seed: int = SEED, progress: bool = False) -> str:
     """Write a generated probe set of 224x224 images on a 112x112 grid; return its digest.
 
-    Raises
-    ------
-    ValueError
-        When `images` is below 1 or `seed` is negative.
+    Raises ValueError when `images` is below 1 or `seed` is negative.
     """
     if images < 1 or seed < 0:
         raise ValueError(f"images is {images}, seed {seed}; expected at least 1 and at least 0")

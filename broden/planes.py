@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from broden.images import DECODE_ERRORS
+from broden.images import DECODE_ERRORS, explain
 
 # Offsets in the fixed head of a PNG; bit depth and colour type follow width and height.
 _PNG_DEPTH, _PNG_COLOUR = 24, 25
@@ -52,14 +52,14 @@ def decode_plane(data: bytes, grid: tuple[int, int]) -> np.ndarray:
     try:
         return _plane(image)
     except DECODE_ERRORS as error:
-        raise ValueError(f"cannot be decoded as PNG ({error})") from error
+        raise ValueError(f"cannot be decoded as PNG ({explain(error)})") from error
 
 
 def _opened(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=("PNG",))
     except DECODE_ERRORS as error:
-        raise ValueError(f"cannot be decoded as PNG ({error})") from error
+        raise ValueError(f"cannot be decoded as PNG ({explain(error)})") from error
 
 
 def _plane(image: Image.Image) -> np.ndarray:

@@ -209,6 +209,8 @@ def _table(source: Source, file: str, columns: tuple[str, ...]) -> Iterator[tupl
         raise
     except ValueError as error:
         raise ValueError(f"{source.path}: {file} {error}") from None
+    if "\0" in text:
+        raise ValueError(f"{file}: holds a NUL character; it is no text table")
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         header = [name.strip() for name in reader.fieldnames or ()]
