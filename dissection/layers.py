@@ -188,7 +188,8 @@ def suggest(infos: Sequence[LayerInfo]) -> list[str]:
     The last of the outermost layers at each size of grid; where there is one size only, as in
     a ViT, three evenly spaced of its blocks.
     """
-    usable = [info for info in infos if not info.remark and min(info.grid) > 1]
+    # What lies deeper are parts of blocks, some with grids of their own (windows of attention).
+    usable = [i for i in infos if not i.remark and min(i.grid) > 1 and _depth(i) <= 2]
     usable.sort(key=lambda info: info.order)
     last = {}
     for info in sorted(usable, key=_depth, reverse=True):

@@ -105,6 +105,7 @@ def recognise(output: Any, batch: int, size: Grid, earlier: Sequence[Grid] = ())
 
     Examples
     --------
+    >>> import torch
     >>> recognise(torch.zeros(2, 5, 8), 2, (32, 32))[:3]
     ('tokens+1', 8, (2, 2))
     """
