@@ -1,0 +1,162 @@
+"""Dissect from Python: the same run as the command's, with tables as pandas data frames."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from torch import nn
+from tqdm import tqdm
+
+from broden.reader import ProbeSet
+from dissection.config import Execution, IouConfig
+from dissection.folder import RunFolder, file_name
+from dissection.models import Network, load
+from dissection.pipeline import run_iou
+from dissection.preprocessing import Preprocessing
+from dissection.tables import read_tally
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """The results of a run.
+
+    Attributes
+    ----------
+    path : Path
+        The run directory.
+    card : dict
+        The run card: settings, definitions, counts, host and times.
+    units : DataFrame
+        One row a unit: layer, unit, label, category, iou, detector, threshold, and the label and
+        IoU of every category.
+    concepts : DataFrame
+        One row a layer and label: units that carry it, and how many of them are detectors.
+    message : str
+        How the run went, in a sentence.
+    """
+
+    path: Path
+    card: dict
+    units: pd.DataFrame
+    concepts: pd.DataFrame
+    message: str = ""
+    _keep: object = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, path: str | Path, message: str = "", keep: object = None) -> "Dissection":
+        """Read the results of a complete run.
+
+        Raises
+        ------
+        ValueError
+            If there is no complete run in the directory.
+        """
+        folder = RunFolder(path)
+        card = folder.card()
+        if card is None or card["status"] != "complete":
+            raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
+        units, concepts = (
+            pd.read_csv(folder.path / name, keep_default_na=False)
+            for name in ("units.csv", "concepts.csv")
+        )
+        return cls(folder.path, card, units, concepts, message, keep)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers."""
+        return list(self.card["settings"]["layers"])
+
+    def tally(self, layer: str) -> pd.DataFrame:
+        """Return a layer's table with the columns of the published results, units from 0."""
+        return read_tally(self.path / "tally" / f"{file_name(layer)}.csv")
+
+    def scores(self, layer: str, name: str) -> np.ndarray:
+        """Return a layer's array of scores.h5, such as ``intersection`` or ``iou/category``."""
+        with h5py.File(self.path / "scores.h5") as file:
+            return file[f"layers/{layer}/{name}"][()]
+
+
+def dissect(
+    model: str | Network | nn.Module,
+    layers: str | Sequence[str],
+    probe: str | Path | ProbeSet,
+    *,
+    out: str | Path | None = None,
+    preprocessing: Preprocessing | None = None,
+    limit: int | None = None,
+    config: IouConfig | None = None,
+    execution: Execution | None = None,
+) -> Dissection:
+    """Find the concept that each unit of some layers detects, by IoU with labelled pixels.
+
+    Parameters
+    ----------
+    model : str, Network or nn.Module
+        What `models.load` takes or returns, or any module that takes (N, 3, h, w) images. It is
+        moved to the device and to channels_last in place.
+    layers : str or sequence of str
+        Dotted names; ``*`` and ``?`` stand for parts of a name.
+    probe : str, Path or ProbeSet
+        A probe file made by ``scripts/build_broden.py``.
+    out : str or Path, optional
+        The run directory. Without one the results live as long as the returned object.
+    preprocessing : Preprocessing, optional
+        Of an nn.Module; ImageNet's at 224 pixels if not given.
+    limit : int, optional
+        Use the first images only, where ``probe`` is a file.
+    config : IouConfig, optional
+        What else determines the results; the published values if not given.
+    execution : Execution, optional
+        Device, batch size, workers, progress bars.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError, ProbeSetError
+        If anything given cannot be used; the message says what and why.
+    """
+    execution = execution or Execution()
+    if isinstance(model, str):
+        model = load(model)
+    elif isinstance(model, nn.Module):
+        model = Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")
+    folder = None if out is not None else tempfile.TemporaryDirectory(prefix="dissection-")
+    path = RunFolder(out if folder is None else folder.name)
+    with _opened(probe, limit) as probe, _evaluating(model.module):
+        message = run_iou(
+            model, layers, probe, path, config or IouConfig(), execution, _bars(execution.progress)
+        )
+    return Dissection.read(path.path, message, folder)
+
+
+def _opened(probe: str | Path | ProbeSet, limit: int | None) -> AbstractContextManager[ProbeSet]:
+    if isinstance(probe, ProbeSet):
+        if limit is not None:
+            raise ValueError("limit goes with a probe file; open the ProbeSet with limit instead")
+        return nullcontext(probe)
+    return closing(ProbeSet(probe, limit))
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+def _bars(show: bool) -> Callable[[str, int], AbstractContextManager[Callable[[int], object]]]:
+    @contextmanager
+    def bar(text: str, images: int) -> Iterator[Callable[[int], object]]:
+        with tqdm(
+            total=images, desc=text, unit="image", disable=not show, dynamic_ncols=True
+        ) as shown:
+            yield shown.update
+
+    return bar

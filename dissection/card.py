@@ -1,0 +1,172 @@
+"""The run card: everything that determined a result, what its numbers mean, and how it was made."""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+import torch
+
+from broden.reader import ProbeSet
+from dissection.config import Execution, IouConfig
+from dissection.counting import TOP_IMAGES
+from dissection.forward import SHARD_IMAGES, Plan
+from dissection.layouts import LayerInfo
+from dissection.models import Network
+from dissection.shards import FORMAT
+from dissection.tables import LayerResult
+
+PACKAGES = ("network-dissection", "torch", "torchvision", "numpy", "pillow", "h5py", "pandas")
+
+UNION_TEXT = {
+    "category": "active pixels in images that hold any label of the label's primary category",
+    "mask": "active pixels in images where such a label lies under the unit's active pixels",
+    "all": "active pixels in all images",
+}
+
+
+class Measured(NamedTuple):
+    """What a run took."""
+
+    seconds: dict[str, float]
+    shard_bytes: int
+    peak_shard_bytes: int
+    restored: int
+    ranks: int
+
+
+def settings(
+    network: Network, layers: Sequence[LayerInfo], probe: ProbeSet, config: IouConfig
+) -> dict:
+    """Return all that determines a result, as JSON knows it."""
+    return {
+        "method": "iou",
+        **config.as_dict(),
+        "model": {
+            "name": network.name,
+            "weights": network.weights,
+            "digest": network.digest(),
+            "preprocessing": network.preprocessing.as_dict(),
+        },
+        "probe": {"name": probe.name, "images": len(probe), "digest": probe.digest},
+        "layers": {
+            info.name: {"units": info.units, "grid": list(info.grid), "layout": info.layout}
+            for info in layers
+        },
+    }
+
+
+def content_key(settings: dict) -> str:
+    """Return the digest of what determines the shards: not what is only counted from them."""
+    model = settings["model"]
+    content = {
+        "model": [model["digest"], model["preprocessing"]],
+        "probe": settings["probe"]["digest"],
+        "layers": settings["layers"],
+        "quantile": settings["quantile"],
+        "precision": settings["precision"],
+        "shards": [FORMAT, SHARD_IMAGES, settings["probe"]["images"]],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def definitions(config: dict, grid: Sequence[int]) -> dict[str, str]:
+    """Return in words what the numbers of a run mean."""
+    q = config["quantile"]
+    return {
+        "threshold": f"the (k+1)-th largest of a unit's N·h·w activations, k = floor({q}·N·h·w); "
+        "exact, no interpolation",
+        "mask": f"the map upsampled bilinearly to {grid[0]}x{grid[1]} pixels (half-pixel centres, "
+        "edges clamped), strictly above the threshold",
+        "label pixels": "a pixel counts once for a label; a whole-image label covers all pixels",
+        "primary category": "the category in which a label covers most; tie: the later",
+        "iou": "I / (A + T - I); 0 where the denominator is 0",
+        "union": f"{config['union']}: A is the unit's {UNION_TEXT[config['union']]}",
+        "label": "highest IoU over all labels, the lowest number on ties",
+        "detector": f"IoU > {config['min_iou']}",
+        "unique_best": "different overall labels of the detectors of a layer",
+        "unique_paper": "different labels of each category with a category IoU above the "
+        "detector's, summed over categories",
+        "units": "counted from 0; in tally/ from 1, as published",
+        "top": f"the {TOP_IMAGES} images with the highest maximum of a unit's map",
+    }
+
+
+def complete(
+    settings: dict,
+    plan: Plan,
+    execution: Execution,
+    results: Sequence[LayerResult],
+    run: Measured,
+) -> dict:
+    """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone."""
+    images = len(plan.probe)
+    dense = sum(4 * images * info.units * math.prod(info.grid) for info in plan.layers)
+    return {
+        "status": "complete",
+        "settings": settings,
+        "definitions": definitions(settings, plan.probe.grid),
+        "probe": _probe_card(plan.probe),
+        "counts": {result.info.name: _layer_counts(result, plan) for result in results},
+        "host": {
+            "device": _device_name(plan.device),
+            "ranks": run.ranks,
+            "threads": torch.get_num_threads(),
+            "batch_size": execution.batch_size,
+            "workers": execution.workers,
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "versions": {name: _version(name) for name in PACKAGES},
+            "shards": {
+                "images_each": SHARD_IMAGES,
+                "bytes": run.shard_bytes,
+                "peak_bytes": run.peak_shard_bytes,
+                "share_of_dense_float32": round(run.peak_shard_bytes / dense, 4),
+                "kept": execution.keep_shards,
+            },
+        },
+        "times": {
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": {name: round(value, 3) for name, value in run.seconds.items()},
+            "images_resumed": run.restored,
+        },
+    }
+
+
+def _probe_card(probe: ProbeSet) -> dict:
+    return {
+        "images": len(probe),
+        "image_size": list(probe.image_size),
+        "grid": list(probe.grid),
+        "labels": int(probe.labels.known.sum()),
+        "categories": list(probe.categories),
+    }
+
+
+def _layer_counts(result: LayerResult, plan: Plan) -> dict:
+    found = result.detectors
+    by_category = dict(zip(plan.probe.categories, found.unique_by_category, strict=True))
+    return {
+        "units": result.info.units,
+        "detectors": found.units,
+        "unique_best": found.unique_best,
+        "unique_paper": found.unique_paper,
+        "unique_paper_by_category": by_category,
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()})"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed as a package"

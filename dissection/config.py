@@ -1,0 +1,87 @@
+"""What determines a result, and apart from it what only determines how fast it comes."""
+
+from dataclasses import asdict, dataclass
+
+from dissection.activations import PRECISIONS
+from dissection.assign import MIN_IOU
+from dissection.iou import UNIONS
+from dissection.quantile import tail_size
+
+
+@dataclass(frozen=True)
+class IouConfig:
+    """Everything about labelling by IoU that changes a number, but the network and the probe set.
+
+    Attributes
+    ----------
+    quantile : float
+        Share of a unit's activations that may exceed its threshold (0.005: Bau et al. 2017, 3.1).
+    union : str
+        Which active pixels the IoU of the tables counts, one of `iou.UNIONS`; all are stored.
+    min_iou : float
+        A unit is a detector above it.
+    precision : str
+        Of the forward pass, one of `activations.PRECISIONS`.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range.
+    """
+
+    quantile: float = 0.005
+    union: str = "category"
+    min_iou: float = MIN_IOU
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        tail_size(self.quantile, 1)
+        _check_choice("union", self.union, UNIONS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        if not 0 <= self.min_iou < 1:
+            raise ValueError(f"min_iou must be at least 0 and below 1, got {self.min_iou}")
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields as JSON knows them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out. None of it enters the content key.
+
+    Attributes
+    ----------
+    device : str
+        ``auto`` for a GPU where there is one, or what torch calls it.
+    batch_size : int
+        Images a forward pass, at most those of a shard.
+    workers : int
+        Threads that decode images ahead of the network; 0 decodes between its passes.
+    keep_shards : bool
+        Keep the shards of a completed run.
+    progress : bool
+        Draw progress bars on stderr.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range.
+    """
+
+    device: str = "auto"
+    batch_size: int = 32
+    workers: int = 1
+    keep_shards: bool = False
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.workers < 0:
+            raise ValueError(f"workers must be at least 0, got {self.workers}")
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"unknown {name} {value!r}; one of {', '.join(allowed)}")

@@ -1,0 +1,239 @@
+"""The exact top quantile of every unit, from one pass over the activations in any order.
+
+Of N·h·w activations of a unit, k = floor(q·N·h·w) may exceed its threshold, so the threshold is
+the K-th largest value with K = k + 1. While the values stream by, the K largest seen so far are
+kept: the smallest of them is a lower bound of the threshold that only rises, and a value that does
+not exceed it can be forgotten. Nothing here is approximate, and nothing knows images or files.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SELECT_CHUNK = 1 << 21
+"""Values selected from at once: bounds the index memory of a selection to 16 MiB."""
+
+
+def tail_size(quantile: float, cells: int) -> int:
+    """Return K, the rank of the threshold among a unit's activations, largest first.
+
+    Parameters
+    ----------
+    quantile : float
+        Share q of the activations that may exceed the threshold, in [0, 1).
+    cells : int
+        Activations of a unit over the whole probe set, N·h·w.
+
+    Raises
+    ------
+    ValueError
+        If the quantile is outside [0, 1) or there are no cells.
+
+    Examples
+    --------
+    >>> tail_size(0.005, 600 * 49)
+    148
+    """
+    if not 0 <= quantile < 1:
+        raise ValueError(f"the quantile must be at least 0 and below 1, got {quantile}")
+    if cells < 1:
+        raise ValueError(f"a quantile needs at least one activation, got {cells}")
+    return math.floor(quantile * cells) + 1
+
+
+class Tail:
+    """The K largest of all values added, for each of U units.
+
+    Parameters
+    ----------
+    units : int
+        U.
+    size : int
+        K.
+    device : torch.device or str
+        Where the values live.
+
+    Attributes
+    ----------
+    bound : Tensor
+        (U,) float32. No unit's threshold is below it: -inf until K values were seen, then the K-th
+        largest at the last `select`. Only values that exceed it need to be added.
+    """
+
+    def __init__(self, units: int, size: int, device: torch.device | str = "cpu"):
+        self.size = size
+        self.bound = torch.full((units,), -torch.inf, device=device)
+        self._values = torch.empty((units, 0), device=device)
+        self._fill = torch.zeros(units, dtype=torch.int64, device=device)
+
+    def add(self, values: Tensor, unit: Tensor) -> None:
+        """Add values of any units.
+
+        Parameters
+        ----------
+        values : Tensor
+            (M,) float32, finite.
+        unit : Tensor
+            (M,) int64, the unit each belongs to.
+        """
+        counts = torch.bincount(unit, minlength=len(self._fill))
+        needed = int((self._fill + counts).max())
+        if needed > self._values.shape[1] and int(self._fill.max()) > self.size:
+            self._keep_largest()
+            needed = self.size + int(counts.max())
+        self._reserve(needed)
+        place(self._values, self._fill, values, unit, counts)
+        self._fill = self._fill + counts
+
+    def add_all(self, values: Tensor) -> None:
+        """Add equally many values of every unit to a tail to which nothing else was added.
+
+        Parameters
+        ----------
+        values : Tensor
+            (U, M) float32, finite.
+        """
+        used = int(self._fill[0])
+        self._reserve(used + values.shape[1])
+        self._values[:, used : used + values.shape[1]] = values
+        self._fill = self._fill + values.shape[1]
+
+    def select(self) -> Tensor:
+        """Raise the bound to the K-th largest value seen and return it, (U,) float32."""
+        if int(self._fill.max()) >= self.size:
+            self._keep_largest()
+            self.bound = torch.maximum(self.bound, self._values[:, : self.size].amin(1))
+        return self.bound
+
+    def threshold(self, total: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the K-th largest value over the tails of all ranks.
+
+        Parameters
+        ----------
+        total : callable
+            Sums an int64 tensor over the ranks.
+
+        Returns
+        -------
+        Tensor
+            (U,) float32.
+        """
+        self.select()
+        return kth_largest(self._values[:, : self.size], self.size, self.bound, total)
+
+    def _keep_largest(self) -> None:
+        """Forget all but the K largest; a unit with fewer keeps -inf in their place."""
+        largest_first(self._values, self.size)
+        self._values[:, self.size :] = -torch.inf
+        self._fill = torch.full_like(self._fill, self.size)
+
+    def _reserve(self, columns: int) -> None:
+        """Make room for that many values a unit, with a quarter of K to spare."""
+        units, have = self._values.shape
+        if columns > have:
+            extra = max(columns, min(2 * have, self.size + self.size // 4)) - have
+            empty = self._values.new_full((units, extra), -torch.inf)
+            self._values = torch.cat([self._values, empty], dim=1)
+
+
+def place(buffer: Tensor, fill: Tensor, values: Tensor, unit: Tensor, counts: Tensor) -> None:
+    """Write each unit's values behind those its row of the buffer already holds.
+
+    Parameters
+    ----------
+    buffer : Tensor
+        (U, C), written in place.
+    fill : Tensor
+        (U,) int64, values each row holds.
+    values : Tensor
+        (M,).
+    unit : Tensor
+        (M,) int64.
+    counts : Tensor
+        (U,) int64, values of each unit, with fill + counts <= C.
+    """
+    order = _by_unit(unit)
+    behind = fill - (torch.cumsum(counts, 0) - counts)
+    unit = unit.index_select(0, order)
+    column = torch.arange(len(unit), device=unit.device) + behind.index_select(0, unit)
+    row = unit * buffer.shape[1]
+    buffer.view(-1).index_copy_(0, row + column, values.index_select(0, order))
+
+
+def _by_unit(unit: Tensor) -> Tensor:
+    """Return the order that sorts by unit; numpy counts 16-bit integers instead of comparing."""
+    if unit.device.type == "cpu":
+        narrow = np.uint16 if len(unit) and int(unit.max()) < 2**16 else np.int64
+        return torch.from_numpy(unit.numpy().astype(narrow).argsort(kind="stable"))
+    return torch.argsort(unit, stable=True)
+
+
+def largest_first(values: Tensor, count: int) -> None:
+    """Move the largest values of each row to its front, in no order.
+
+    On the CPU numpy partitions, several times faster than `torch.topk`.
+
+    Parameters
+    ----------
+    values : Tensor
+        (U, M), reordered in place.
+    count : int
+        How many, at most M.
+    """
+    if values.device.type == "cpu":
+        rows = values.numpy()
+        np.negative(rows, out=rows)
+        rows.partition(count - 1, axis=1)
+        np.negative(rows, out=rows)
+        return
+    for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
+        part[:, :count] = torch.topk(part, count, dim=1, sorted=False).values
+
+
+def kth_largest(
+    values: Tensor, rank: int, floor: Tensor, total: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Return the largest value that at least ``rank`` values of the unit reach, over all ranks.
+
+    Bisects the bits of the float, which in the order of `ordered` sort as the numbers do, so the
+    result is exact after 32 sums over the ranks, whatever the values are.
+
+    Parameters
+    ----------
+    values : Tensor
+        (U, M) float32, this process's share.
+    rank : int
+        K, 1 for the largest value.
+    floor : Tensor
+        (U,) float32, returned where fewer than K values exceed it.
+    total : callable
+        Sums an int64 tensor over the ranks.
+
+    Returns
+    -------
+    Tensor
+        (U,) float32.
+    """
+    keys = ordered(values)
+    low = torch.full_like(keys[:, 0], -(2**31), dtype=torch.int64)
+    high = torch.full_like(low, 2**31)
+    for _ in range(32):
+        middle = (low + high) >> 1
+        reached = total((keys >= middle[:, None]).sum(1)) >= rank
+        low, high = torch.where(reached, middle, low), torch.where(reached, high, middle)
+    return torch.maximum(unordered(low), floor)
+
+
+def ordered(values: Tensor) -> Tensor:
+    """Map float32 to int32 so that integers compare as the floats do (-0.0 just below 0.0)."""
+    bits = values.contiguous().view(torch.int32)
+    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+
+
+def unordered(keys: Tensor) -> Tensor:
+    """Undo `ordered`."""
+    bits = keys.to(torch.int32)
+    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32)

@@ -1,0 +1,82 @@
+"""Several processes working on one run: sums and merges that do not depend on how many they are."""
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+Item = TypeVar("Item")
+
+
+class Ranks:
+    """Know this process among those that `torchrun` started; one alone without it.
+
+    Attributes
+    ----------
+    rank, world : int
+        Number of this process and how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0"))
+        if self.world > 1 and not distributed.is_initialized():
+            distributed.init_process_group("gloo")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the results."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return every world-th item, this process's part of the work."""
+        return items[self.rank :: self.world]
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum of an int64 tensor over all processes, on the same device."""
+        if self.world == 1:
+            return values
+        total = values.to("cpu", copy=True)
+        distributed.all_reduce(total)
+        return total.to(values.device)
+
+    def all(self, value: Item) -> list[Item]:
+        """Return the value of every process, by rank."""
+        if self.world == 1:
+            return [value]
+        values: list = [None] * self.world
+        distributed.all_gather_object(values, value)
+        return values
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.world > 1:
+            distributed.barrier()
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self.world > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def local_device(name: str) -> torch.device:
+    """Return the device to use: ``auto`` is the process's own GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used ({reason}); try --device cpu") from error
+    return device
