@@ -196,5 +196,5 @@ def default_probe(progress: bool = True) -> Path:
         try:
             ProbeSet(path).close()
         except (FileNotFoundError, ProbeSetError):
-            build(path, progress=progress)
+            build(path, IMAGES, SEED, progress)
     return path

@@ -180,6 +180,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
 def _command(commands, name: str, body: Callable, text: str, probe: bool = True):
     """Add a subcommand, with a PROBE to work on if `probe`."""
     sub = commands.add_parser(
@@ -206,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = _command(commands, "info", _info, "say what a probe file holds")
     sub.add_argument("--labels", action="store_true", help="list every label with its ceiling")
-    sub.add_argument("--quantile", type=float, default=0.005, help="of the ceilings")
+    sub.add_argument("--quantile", type=_fraction, default=0.005, help="of the ceilings")
 
     _command(commands, "verify", _verify, "recompute digests and masses, decode every image")
 

@@ -31,7 +31,15 @@ COVERAGE = {
     "material": {6: 1.5, 300: 0.25},
 }
 #: Primary category by the rule, worked out by hand.
-PRIMARY = {1: "color", 2: "color", 3: "object", 5: "part", 6: "material", 9: "scene", 300: "material"}
+PRIMARY = {
+    1: "color",
+    2: "color",
+    3: "object",
+    5: "part",
+    6: "material",
+    9: "scene",
+    300: "material",
+}
 GRID, SIZE = (6, 8), (12, 16)
 
 
@@ -116,7 +124,9 @@ def write_layout(
 def write_vocabulary(root: Path, categories: tuple[str, ...], newline: str = "\n") -> None:
     """Write category.csv, label.csv and the c_<category>.csv tables."""
     rows = [(name, 1, 9, 3, 5) for name in categories]
-    write_table(root / "category.csv", ("name", "first", "last", "count", "frequency"), rows, newline)
+    write_table(
+        root / "category.csv", ("name", "first", "last", "count", "frequency"), rows, newline
+    )
     rows = [(n, name, "x(1)", 1, 1.0, syns) for n, (name, syns) in LABELS.items()]
     header = ("number", "name", "category", "frequency", "coverage", "syns")
     write_table(root / "label.csv", header, rows, newline)

@@ -130,10 +130,14 @@ def test_any_set_of_categories(categories, tmp_path):
         assert probe.contents(0, 1)[2].tolist() == [len(sets[0][n]) for n in sorted(sets[0])]
 
 
-@pytest.mark.parametrize(("size", "grid"), [((9, 31), (5, 3)), ((40, 20), (1, 1)), ((8, 8), (8, 8))])
+@pytest.mark.parametrize(
+    ("size", "grid"), [((9, 31), (5, 3)), ((40, 20), (1, 1)), ((8, 8), (8, 8))]
+)
 def test_any_image_size_and_grid(size, grid, tmp_path):
     photos = [
-        Photo(f"{k}.jpg", {"object": [plane(k, 0, 3, 5, grid=grid)][: grid[0] - 1]}, "RGB", size, grid)
+        Photo(
+            f"{k}.jpg", {"object": [plane(k, 0, 3, 5, grid=grid)][: grid[0] - 1]}, "RGB", size, grid
+        )
         for k in range(3)
     ]
     photos[1].size = (size[0] + 1, size[1])

@@ -1,0 +1,79 @@
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from broden import mini
+from broden.audit import verify
+from broden.reader import ProbeSet
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    target = tmp_path_factory.mktemp("mini") / "mini.h5"
+    mini.build(target, images=30, seed=1)
+    return target
+
+
+def test_set_is_whole_and_has_all_categories(path):
+    assert list(verify(path)) == []
+    with ProbeSet(path) as probe:
+        assert (len(probe), probe.image_size, probe.grid) == (30, (224, 224), (112, 112))
+        assert probe.presence.any(0).all()
+        assert 5 <= probe.presence[:, probe.categories.index("scene")].sum() <= 25
+        assert (probe.labels.pixels[probe.labels.known] > 0).mean() > 0.9
+
+
+def test_coverage_says_what_the_planes_hold(path):
+    with ProbeSet(path) as probe:
+        images = probe.labels.pixels / (112 * 112)
+        np.testing.assert_allclose(probe.labels.coverage.sum(1), images, rtol=1e-9)
+
+
+def test_every_pixel_has_a_colour_name(path):
+    with ProbeSet(path) as probe:
+        colours = [probe.maps(i)["color"][0] for i in range(5)]
+    assert np.min(colours) >= 1
+    assert np.max(colours) <= 11
+
+
+def test_set_repeats_and_smaller_sets_are_its_start(path, tmp_path):
+    first, again = mini.build(tmp_path / "a.h5", 4, 1), mini.build(tmp_path / "b.h5", 4, 1)
+    assert first == again
+    assert first != mini.build(tmp_path / "c.h5", 4, 2)
+    with ProbeSet(tmp_path / "a.h5") as few, ProbeSet(path) as many:
+        assert few.jpegs(0, 4) == many.jpegs(0, 4)
+
+
+@pytest.mark.parametrize(("images", "seed"), [(0, 0), (-1, 0), (3, -1)])
+def test_impossible_sizes_are_refused(images, seed, tmp_path):
+    with pytest.raises(ValueError, match="expected at least 1 and at least 0"):
+        mini.build(tmp_path / "a.h5", images, seed)
+
+
+def _default(cache):
+    import os
+
+    os.environ["XDG_CACHE_HOME"] = cache
+    mini.IMAGES = 3
+    return str(mini.default_probe(progress=False))
+
+
+def test_default_set_is_built_once_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(mini, "IMAGES", 3)
+    path = mini.default_probe(progress=False)
+    assert path == tmp_path / "network-dissection" / "mini-v1-seed0-3.h5"
+    before = path.stat().st_mtime_ns
+    assert mini.default_probe(progress=False) == path
+    assert path.stat().st_mtime_ns == before
+    path.write_bytes(path.read_bytes()[:1000])
+    mini.default_probe(progress=False)
+    assert len(ProbeSet(path)) == 3
+
+
+def test_processes_that_start_together_build_one_default_set(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        paths = pool.map(_default, [str(tmp_path)] * 2)
+    assert len(set(paths)) == 1
+    assert list(verify(paths[0])) == []
