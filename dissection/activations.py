@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dissection.config import PRECISIONS
 from dissection.layers import probe_layers, resolve
 from dissection.layouts import LayerInfo, to_maps
 
-__all__ = ["PRECISIONS", "capture", "collect"]
-
-PRECISIONS = ("fp32", "bf16")
+__all__ = ["capture", "collect"]
 
 Consume = Callable[[str, Tensor], None]
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-MIN_IOU = 0.04
-"""A unit is a detector above this IoU (Bau et al., CVPR 2017, section 3.2)."""
+from dissection.config import MIN_IOU
 
 
 class Best(NamedTuple):

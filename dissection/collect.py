@@ -84,13 +84,14 @@ class Collector:
 
         The tail is given the values that exceed the bound: a superset of the final tail's.
         """
-        kept = torch.from_numpy(unpack(cells, grid)).to(self.tail.bound.device)
-        bound = torch.from_numpy(cells.bound).to(kept.device)
+        bound = torch.from_numpy(cells.bound).to(self.tail.bound.device)
         self.tail.bound = torch.maximum(self.tail.bound, bound)
         self._bounded = bool(torch.isfinite(self.tail.bound).all())
-        above = where(kept > bound)
-        self.tail.add(kept.view(-1).index_select(0, above), above % len(bound))
-        self._seen += len(kept)
+        for image in range(len(cells.mean)):
+            maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(bound.device)
+            above = where(maps > bound)
+            self.tail.add(maps.view(-1).index_select(0, above), above % len(bound))
+        self._seen += len(cells.mean)
 
     def _feed_tail(self, cells: Tensor) -> Tensor:
         """Add what exceeds the bound to the tail and return where that is."""

@@ -1,11 +1,23 @@
-"""What determines a result, and apart from it what only determines how fast it comes."""
+"""What determines a result, and apart from it what only determines how fast it comes.
+
+Imports nothing heavy, so that a command can show its choices and defaults at once.
+"""
 
 from dataclasses import asdict, dataclass
 
-from dissection.activations import PRECISIONS
-from dissection.assign import MIN_IOU
-from dissection.iou import UNIONS
-from dissection.quantile import tail_size
+UNIONS = ("category", "mask", "all")
+"""Which of a unit's active pixels count: in images that hold a label of the concept's category (the
+paper and the original code), only where such a label lies under the mask (NetDissect-Lite), or in
+all images (compexp, dissect)."""
+
+MIN_IOU = 0.04
+"""A unit is a detector above this IoU (Bau et al., CVPR 2017, section 3.2)."""
+
+QUANTILE = 0.005
+"""Share of a unit's activations above its threshold (Bau et al., CVPR 2017, section 3.1)."""
+
+PRECISIONS = ("fp32", "bf16")
+"""Of the forward pass; everything after it is exact."""
 
 
 @dataclass(frozen=True)
@@ -15,13 +27,13 @@ class IouConfig:
     Attributes
     ----------
     quantile : float
-        Share of a unit's activations that may exceed its threshold (0.005: Bau et al. 2017, 3.1).
+        Share of a unit's activations that may exceed its threshold.
     union : str
-        Which active pixels the IoU of the tables counts, one of `iou.UNIONS`; all are stored.
+        Which active pixels the IoU of the tables counts, one of `UNIONS`; all are stored.
     min_iou : float
         A unit is a detector above it.
     precision : str
-        Of the forward pass, one of `activations.PRECISIONS`.
+        Of the forward pass, one of `PRECISIONS`.
 
     Raises
     ------
@@ -29,13 +41,14 @@ class IouConfig:
         If a value is outside its range.
     """
 
-    quantile: float = 0.005
+    quantile: float = QUANTILE
     union: str = "category"
     min_iou: float = MIN_IOU
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        tail_size(self.quantile, 1)
+        if not 0 <= self.quantile < 1:
+            raise ValueError(f"quantile must be at least 0 and below 1, got {self.quantile}")
         _check_choice("union", self.union, UNIONS)
         _check_choice("precision", self.precision, PRECISIONS)
         if not 0 <= self.min_iou < 1:

@@ -1,6 +1,8 @@
 """The pass over the shards once the thresholds are exact: counts, and each unit's top images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +12,14 @@ from torch import Tensor
 from broden.reader import ProbeSet
 from dissection.codes import labels_of
 from dissection.layouts import LayerInfo
-from dissection.shards import ShardStore, unpack
-from dissection.stencils import stencils
-from dissection.tally import Counts, count, merge, no_counts
+from dissection.shards import Cells, Shard, ShardStore, unpack
+from dissection.stencils import Stencils, stencils
+from dissection.tally import Counts, Labels, count, merge, no_counts
 
 TOP_IMAGES = 10
+
+IMAGE_CHUNK = 8
+"""Images upsampled at once: small enough to stay near the processor."""
 
 
 class Top(NamedTuple):
@@ -65,20 +70,58 @@ def count_shards(
     """
     device = next(iter(thresholds.values())).device
     labels, categories = len(probe.labels), len(probe.categories)
-    on = {info.name: stencils(info.grid, probe.grid, device) for info in layers}
     counts = {i.name: no_counts(i.units, labels, categories, device) for i in layers}
     tops = {i.name: no_images(i.units) for i in layers}
-    for number in numbers:
-        shard = store.read(number)
-        images = len(next(iter(shard.layers.values())).mean)
-        shown = labels_of(probe, shard.first, shard.first + images, device)
-        for info in layers:
-            name, cells = info.name, shard.layers[info.name]
-            maps = torch.from_numpy(unpack(cells, info.grid)).to(device)
-            here = count(maps, thresholds[name], shown, on[name], counts[name])
-            counts[name] = merge(counts[name], here)
-            numbered = np.arange(shard.first, shard.first + images)
-            top = Top(np.broadcast_to(numbered, cells.maximum.T.shape), cells.maximum.T)
-            tops[name] = merge_top([tops[name], top])
-        advance(images)
+    on = {info.name: stencils(info.grid, probe.grid, device) for info in layers}
+
+    def counted(number: int) -> tuple[dict[str, Counts], dict[str, Top], int]:
+        with torch.inference_mode():
+            shard = store.read(number)
+            images = len(shard.layers[layers[0].name].mean)
+            shown = labels_of(probe, shard.first, shard.first + images, device)
+            here = {
+                i.name: _count(shard.layers[i.name], i, thresholds[i.name], shown, on[i.name])
+                for i in layers
+            }
+            return here, {i.name: _top(shard, i.name) for i in layers}, images
+
+    with _small_operations(device) as workers, ThreadPoolExecutor(workers, "count") as pool:
+        for here, top, images in pool.map(counted, numbers):
+            counts = {name: merge(counts[name], here[name]) for name in counts}
+            tops = {name: merge_top([tops[name], top[name]]) for name in tops}
+            advance(images)
     return counts, tops
+
+
+@contextmanager
+def _small_operations(device: torch.device) -> Iterator[int]:
+    """Yield how many threads to count with, each of which runs its operations alone.
+
+    Counting is many short operations. Sharing each between threads gains little and, where other
+    programs keep a core busy, costs a wait for it thousands of times a second.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu":
+        yield 1
+        return
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _count(cells: Cells, info: LayerInfo, threshold: Tensor, shown: Labels, on: Stencils) -> Counts:
+    """Count a layer's active pixels in one shard, images with equally many planes together."""
+    device, categories = threshold.device, shown.presence.shape[1]
+    total = no_counts(info.units, len(shown.primary), categories, device)
+    for images in torch.argsort(shown.number.cpu(), stable=True).split(IMAGE_CHUNK):
+        maps = torch.from_numpy(unpack(cells, info.grid, images.numpy())).to(device)
+        count(maps, images.to(device), threshold, shown, on, total)
+    return total
+
+
+def _top(shard: Shard, layer: str) -> Top:
+    maximum = shard.layers[layer].maximum.T
+    image = np.arange(shard.first, shard.first + maximum.shape[1])
+    return merge_top([Top(np.broadcast_to(image, maximum.shape), maximum)])

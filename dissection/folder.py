@@ -97,7 +97,7 @@ class RunFolder:
             foreign = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
             if foreign:
                 raise ValueError(
-                    f"{self.path} holds something else than a run ({foreign[0]}); choose another --out"
+                    f"{self.path} holds something else ({foreign[0]}); choose another --out"
                 )
             self.write({"status": "running", "settings": settings})
             return False

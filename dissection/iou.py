@@ -2,12 +2,8 @@
 
 from torch import Tensor
 
+from dissection.config import UNIONS
 from dissection.tally import Counts
-
-UNIONS = ("category", "mask", "all")
-"""Which of a unit's active pixels count: in images that hold a label of the concept's category (the
-paper and the original code), only where such a label lies under the mask (NetDissect-Lite), or in
-all images (compexp, dissect)."""
 
 
 def activation_area(counts: Counts, primary: Tensor, union: str) -> Tensor:
@@ -20,7 +16,7 @@ def activation_area(counts: Counts, primary: Tensor, union: str) -> Tensor:
     primary : Tensor
         (L,) int64 primary category of each label.
     union : str
-        One of `UNIONS`.
+        One of `config.UNIONS`.
     """
     if union not in UNIONS:
         raise ValueError(f"unknown union rule {union!r}; one of {', '.join(UNIONS)}")
@@ -41,7 +37,7 @@ def iou(counts: Counts, pixels: Tensor, primary: Tensor, union: str) -> Tensor:
     primary : Tensor
         (L,) int64 primary category of each label.
     union : str
-        Which active pixels A count, one of `UNIONS`.
+        Which active pixels A count, one of `config.UNIONS`.
 
     Examples
     --------

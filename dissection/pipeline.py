@@ -11,11 +11,11 @@ from torch import Tensor
 from broden.reader import ProbeSet
 from dissection import card
 from dissection.assign import best, detectors
-from dissection.config import Execution, IouConfig
+from dissection.config import UNIONS, Execution, IouConfig
 from dissection.counting import Top, count_shards, merge_top
 from dissection.folder import RunFolder, file_name
 from dissection.forward import Passed, Plan, run_images
-from dissection.iou import UNIONS, iou
+from dissection.iou import iou
 from dissection.layers import probe_layers, require_grid, resolve
 from dissection.layouts import LayerInfo
 from dissection.models import Network

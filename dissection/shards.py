@@ -64,8 +64,8 @@ def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return np.packbits(keep.flatten(1).cpu().numpy(), axis=1), values.cpu().numpy()
 
 
-def unpack(cells: Cells, grid: tuple[int, int]) -> np.ndarray:
-    """Return the maps, -inf where a cell was not kept, as (N, h, w, U) float32.
+def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
+    """Return the maps of some images, -inf where a cell was not kept, as (n, h, w, U) float32.
 
     Parameters
     ----------
@@ -73,12 +73,19 @@ def unpack(cells: Cells, grid: tuple[int, int]) -> np.ndarray:
         Of N images.
     grid : (int, int)
         (h, w) of the layer.
+    images : ndarray
+        (n,) int64 places in the block.
     """
     shape = (*grid, cells.mean.shape[1])
-    known = np.unpackbits(cells.known, axis=1, count=math.prod(shape)).view(bool)
+    ends = np.cumsum(_SET_BITS[cells.known].sum(1, dtype=np.int64))
+    starts = np.concatenate([[0], ends])
+    known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
     maps = np.full(known.shape, -np.inf, np.float32)
-    maps[known] = cells.values
+    maps[known] = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
     return maps.reshape(-1, *shape)
+
+
+_SET_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, dtype=np.uint8)
 
 
 def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
@@ -93,8 +100,11 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
     grid : (int, int)
         (h, w) of the layer.
     """
-    maps = torch.from_numpy(unpack(cells, grid))
-    known, values = pack(maps, neighbourhood(maps > torch.from_numpy(bound)))
+    parts = []
+    for image in range(len(cells.mean)):
+        maps = torch.from_numpy(unpack(cells, grid, np.array([image])))
+        parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
+    known, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     return cells._replace(known=known, values=values)
 
 

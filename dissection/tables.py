@@ -100,7 +100,7 @@ def tally_table(result: LayerResult, labels: LabelTable, union: str) -> pd.DataF
     labels : LabelTable
         Of the probe set.
     union : str
-        Rule of the IoU and of the activation column, one of `iou.UNIONS`.
+        Rule of the IoU and of the activation column, one of `config.UNIONS`.
     """
     names, best = np.array(labels.names, object), result.best
     unit, counts = np.arange(result.info.units), result.counts

@@ -12,9 +12,6 @@ from torch import Tensor
 
 from dissection.stencils import Blocks, Stencils, evaluate, where
 
-IMAGE_CHUNK = 8
-"""Images upsampled at once: small enough to stay near the processor."""
-
 
 class Counts(NamedTuple):
     """Pixels of the label grid, summed over images; all int64."""
@@ -61,39 +58,40 @@ class Labels(NamedTuple):
 
 
 def count(
-    cells: Tensor, threshold: Tensor, labels: Labels, stencils: Stencils, like: Counts
+    cells: Tensor,
+    image: Tensor,
+    threshold: Tensor,
+    labels: Labels,
+    stencils: Stencils,
+    total: Counts,
 ) -> Counts:
-    """Count the active pixels of N images.
+    """Add the active pixels of some images to a total, in place, and return it.
+
+    Images with equally many planes are best counted together: each is looked up in as many as the
+    image with most of them has.
 
     Parameters
     ----------
     cells : Tensor
-        (N, h, w, U) float32 activations, see `stencils.evaluate`.
+        (n, h, w, U) float32 activations, see `stencils.evaluate`.
+    image : Tensor
+        (n,) int64 which images of the block they are, none twice.
     threshold : Tensor
         (U,) float32.
     labels : Labels
-        Of the N images.
+        Of a block of N images.
     stencils : Stencils
         From the layer's map to the label grid.
-    like : Counts
-        Of any images for the same units, labels and categories.
-
-    Returns
-    -------
-    Counts
-        Of these images alone.
+    total : Counts
+        Of other images, or `no_counts`.
     """
-    total = Counts(*(torch.zeros_like(part) for part in like))
-    # chunks of images with equally many planes look up no plane that is not there
-    order = torch.argsort(labels.number, stable=True)
-    for image in order.split(IMAGE_CHUNK):
-        blocks = evaluate(cells.index_select(0, image), threshold, stencils)
-        slots = int(labels.number[image].max())
-        area, hits = _hits(blocks, stencils.offset, image, labels, len(threshold), slots)
-        some = where(area > 0)
-        shown, unit = image[some // len(threshold)], some % len(threshold)
-        parts = (part.index_select(0, some) for part in (area, hits))
-        total = merge(total, _sum(unit, shown, *parts, labels, like))
+    units = len(threshold)
+    blocks = evaluate(cells, threshold, stencils)
+    slots = int(labels.number[image].max())
+    area, hits = _hits(blocks, stencils.offset, image, labels, units, slots)
+    some = where(area > 0)
+    parts = (part.index_select(0, some) for part in (area, hits))
+    _add(some % units, image[some // units], *parts, labels, total)
     return total
 
 
@@ -118,20 +116,17 @@ def _hits(
     return area, hits.view(maps, codes)
 
 
-def _sum(
-    unit: Tensor, image: Tensor, area: Tensor, hits: Tensor, labels: Labels, like: Counts
-) -> Counts:
-    """Sum the counts of R maps, (R,) and (R, C), into counts of units shaped as ``like``."""
+def _add(
+    unit: Tensor, image: Tensor, area: Tensor, hits: Tensor, labels: Labels, total: Counts
+) -> None:
+    """Add the counts of R maps, (R,) and (R, C), to those of their units."""
     label, holds, whole = (
         part.index_select(0, image) for part in (labels.label, labels.presence, labels.whole)
     )
     hits = (hits + whole * area[:, None]) * (label > 0)
     under = torch.zeros_like(holds).scatter_add(1, labels.primary[label], hits) > 0
-    cell = unit[:, None] * like.intersection.shape[1] + label
-    flat = torch.zeros_like(like.intersection).view(-1)
-    return Counts(
-        flat.scatter_add(0, cell.view(-1), hits.view(-1)).view_as(like.intersection),
-        torch.zeros_like(like.all).index_add(0, unit, area),
-        torch.zeros_like(like.category).index_add(0, unit, holds * area[:, None]),
-        torch.zeros_like(like.mask).index_add(0, unit, under * area[:, None]),
-    )
+    cell = unit[:, None] * total.intersection.shape[1] + label
+    total.intersection.view(-1).scatter_add_(0, cell.view(-1), hits.view(-1))
+    total.all.index_add_(0, unit, area)
+    total.category.index_add_(0, unit, holds * area[:, None])
+    total.mask.index_add_(0, unit, under * area[:, None])

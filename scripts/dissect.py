@@ -1,0 +1,134 @@
+"""Find out which unit of a network has learned which concept.
+
+Results go to a directory: units.csv (the concept of every unit), concepts.csv, tally/, scores.h5
+and run.json, the run card that says what the numbers mean. An interrupted run continues when it
+is started again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _cli import add_debug, run
+from _network import add_network, infos, layers, network
+
+from dissection.config import MIN_IOU, PRECISIONS, QUANTILE, UNIONS, Execution, IouConfig
+
+DEFAULT_MODEL = "efficientnet_lite0"
+INTERRUPTED = "interrupted; run the same command again to continue"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--method", choices=["iou"], required=True, help="iou: overlap with labelled pixels"
+    )
+    add_network(parser, DEFAULT_MODEL)
+    data = parser.add_argument_group("probe set and results")
+    data.add_argument(
+        "--probe",
+        default="mini",
+        metavar="FILE",
+        help="made by build_broden.py, or `mini`, generated on first use (default: %(default)s)",
+    )
+    data.add_argument("--limit", type=int, metavar="N", help="use the first N images only")
+    data.add_argument(
+        "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
+    )
+    _add_definitions(parser.add_argument_group("definitions"))
+    _add_execution(parser.add_argument_group("execution (changes no result)"))
+    add_debug(parser)
+    return parser
+
+
+def _add_definitions(group) -> None:
+    group.add_argument(
+        "--quantile",
+        type=float,
+        default=QUANTILE,
+        help="share of a unit's activations above its threshold (default: %(default)s)",
+    )
+    group.add_argument(
+        "--min-iou",
+        type=float,
+        default=MIN_IOU,
+        help="a unit is a detector above it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--union",
+        choices=UNIONS,
+        default=UNIONS[0],
+        help="active pixels that count: in images holding the category, only where it lies under "
+        "the mask, or in all images (default: %(default)s)",
+    )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="(default: %(default)s)"
+    )
+
+
+def _add_execution(group) -> None:
+    default = Execution()
+    group.add_argument("--device", default=default.device, help="auto, cpu, cuda, cuda:1, mps")
+    group.add_argument(
+        "--batch-size", type=int, default=default.batch_size, help="(default: %(default)s)"
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        default=default.workers,
+        help="decoding threads (default: %(default)s)",
+    )
+    group.add_argument(
+        "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"
+    )
+
+
+def _probe(name: str) -> Path:
+    if name != "mini":
+        return Path(name)
+    from broden.mini import default_probe
+
+    return default_probe(progress=True)
+
+
+def _dissect(args: argparse.Namespace) -> None:
+    config = IouConfig(args.quantile, args.union, args.min_iou, args.precision)
+    execution = Execution(
+        args.device, args.batch_size, args.workers, args.keep_shards, progress=True
+    )
+    model = network(args)
+    if args.layers == "help":
+        from dissection.layers import describe
+
+        print(describe(infos(model)))
+        return
+    from broden.reader import ProbeSet
+    from dissection.api import dissect
+    from dissection.folder import file_name
+    from dissection.ranks import Ranks
+    from dissection.summary import summary
+
+    with ProbeSet(_probe(args.probe), args.limit) as probe:
+        default = f"{args.method}-{args.model.replace(':', '-')}-{probe.path.stem}"
+        out = Path(args.out or Path("results") / file_name(default))
+        result = dissect(
+            model, layers(args, model), probe, out=out, config=config, execution=execution
+        )
+    ranks = Ranks()
+    if ranks.leads:
+        print(result.message, file=sys.stderr)
+        print(summary(result))
+    ranks.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = _parser().parse_args(argv)
+    # What the libraries below raise for reasons that users can mend
+    return run(_dissect, args, expected=(RuntimeError, TypeError), interrupted=INTERRUPTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
