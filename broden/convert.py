@@ -97,7 +97,7 @@ def convert(
                 raise BadRowsError(opened.path, bad, images + len(bad))
             for skipped in bad:
                 writer.skip(skipped)
-            return Conversion(images, bad, index.ignored, writer.finish())
+            return Conversion(images, bad, index.ignored, writer.finish(progress))
     finally:
         opened.close()
 

@@ -182,7 +182,7 @@ def build(path: str | Path, images: int = IMAGES, seed: int = SEED, progress: bo
         with bar(range(images), images, "draw", progress) as todo:
             for i in todo:
                 writer.add(_image(seed, i))
-        return writer.finish()
+        return writer.finish(progress)
 
 
 def default_probe(progress: bool = True) -> Path:

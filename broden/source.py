@@ -64,6 +64,8 @@ class DirectorySource:
     ------
     FileNotFoundError
         When the folder holds no index.csv.
+    ValueError
+        When its images are elsewhere.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,6 +77,8 @@ class DirectorySource:
             below = sorted(str(child.parent) for child in path.glob("*/index.csv"))
             hint = f"did you mean {below[0]}?" if below else f"the layout has {_TABLES}"
             raise FileNotFoundError(f"{path}: index.csv is missing; {hint}")
+        if not self._holds(os.path.realpath(path / "images")):
+            raise ValueError(f"{path}: images is a link out of the folder; move it into the folder")
 
     def read(self, name: str) -> bytes:
         """Return the content of a member.
@@ -107,9 +111,12 @@ class DirectorySource:
         path = os.path.join(real, base)
         if os.path.islink(path):
             path = os.path.realpath(path)
-        if os.path.commonpath((self._root, path)) != self._root:
+        if not self._holds(path):
             raise ValueError(f"unsafe path {name!r}: a link leads out of the folder")
         return path
+
+    def _holds(self, path: str) -> bool:
+        return os.path.commonpath((self._root, path)) == self._root
 
 
 def _open_plain(path: str, flags: int) -> int:

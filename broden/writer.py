@@ -131,8 +131,10 @@ class ProbeWriter:
         """Record a row that was left out."""
         self._columns.skip(skipped)
 
-    def finish(self) -> str:
+    def finish(self, progress: bool = False) -> str:
         """Complete the file, verify it, and move it to its name; return the digest.
+
+        With `progress`, verification shows a bar.
 
         Raises
         ------
@@ -152,7 +154,7 @@ class ProbeWriter:
         self._file.close()
         self._disk.check()
         os.fsync(self._disk.fileno())
-        for failure in verify(self._part, decode=False):
+        for failure in verify(self._part, decode=False, progress=progress):
             raise schema.ProbeSetError(f"{self._target}: was not written correctly: {failure}")
         os.replace(self._part, self._target)
         _sync(self._target.parent)

@@ -35,6 +35,14 @@ def test_folder_above_the_layout_gets_a_hint(corners):
         open_source(corners.parent)
 
 
+def test_images_may_not_be_elsewhere(tmp_path):
+    root = write_layout(tmp_path / "tiny", corner_photos()[:1])
+    (root / "images").rename(tmp_path / "images")
+    (root / "images").symlink_to(tmp_path / "images")
+    with pytest.raises(ValueError, match="images is a link out of the folder"):
+        open_source(root)
+
+
 def test_too_large_member_of_a_folder(corners, monkeypatch):
     monkeypatch.setattr(source, "MAX_MEMBER_BYTES", 100)
     with pytest.raises(ValueError, match="larger than the 100 bytes allowed"):

@@ -229,13 +229,15 @@ def test_interrupt_is_one_line_and_leaves_nothing(tmp_path):
     process = subprocess.Popen(
         command("mini", "--images", "5000", tmp_path / "m.h5"),
         stderr=subprocess.PIPE,
-        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    # The bar's first words tell that the work has begun.
-    seen = process.stderr.read(20)
+    # The bar's second drawing tells that the work has begun.
+    seen = b""
+    while seen.count(b"\r") < 2 and process.poll() is None:
+        seen += process.stderr.read(1)
     process.send_signal(signal.SIGINT)
     seen += process.communicate(timeout=30)[1]
     assert process.returncode == 1
-    assert seen.strip().split("\n")[-1] == "error: interrupted; nothing unfinished is left"
+    last = seen.decode().strip().split("\n")[-1]
+    assert last == "error: interrupted; nothing unfinished is left"
     assert os.listdir(tmp_path) == []
