@@ -171,10 +171,7 @@ def _table(images: int, seed: int, progress: bool) -> LabelTable:
 
 
 def build(path: str | Path, images: int = IMAGES, seed: int = SEED, progress: bool = False) -> str:
-    """Write a generated probe set of 224x224 images on a 112x112 grid; return its digest.
-
-    Raises ValueError when `images` is below 1 or `seed` is negative.
-    """
+    """Write a set of 224x224 images, grid 112x112; ValueError unless images > 0, seed >= 0."""
     if images < 1 or seed < 0:
         raise ValueError(f"images is {images}, seed {seed}; expected at least 1 and at least 0")
     table, grid = _table(images, seed, progress), (_SIDE // 2, _SIDE // 2)

@@ -208,10 +208,7 @@ class ProbeSet:
         )
 
     def maps(self, i: int) -> dict[str, list[np.ndarray | int]]:
-        """Return the labels of image `i` as stored: per category its planes, then its numbers.
-
-        Planes are uint16 (H, W); categories without labels are left out.
-        """
+        """Return per category with labels the stored uint16 (H, W) planes, then numbers."""
         stored = self.stored(i)
         found: dict[str, list[np.ndarray | int]] = {name: [] for name in self.categories}
         for category, plane in zip(stored.plane_categories, stored.planes, strict=True):
