@@ -1,9 +1,11 @@
 """Dissect from Python: the same run as the command's, with tables as pandas data frames."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -45,10 +47,9 @@ class Dissection:
     units: pd.DataFrame
     concepts: pd.DataFrame
     message: str = ""
-    _keep: object = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def read(cls, path: str | Path, message: str = "", keep: object = None) -> "Dissection":
+    def read(cls, path: str | Path, message: str = "") -> "Dissection":
         """Read the results of a complete run.
 
         Raises
@@ -64,7 +65,7 @@ class Dissection:
             pd.read_csv(folder.path / name, keep_default_na=False)
             for name in ("units.csv", "concepts.csv")
         )
-        return cls(folder.path, card, units, concepts, message, keep)
+        return cls(folder.path, card, units, concepts, message)
 
     @property
     def layers(self) -> list[str]:
@@ -124,21 +125,27 @@ def dissect(
         model = load(model)
     elif isinstance(model, nn.Module):
         model = Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")
-    folder = None if out is not None else tempfile.TemporaryDirectory(prefix="dissection-")
-    path = RunFolder(out if folder is None else folder.name)
-    with _opened(probe, limit) as probe, _evaluating(model.module):
-        message = run_iou(
-            model, layers, probe, path, config or IouConfig(), execution, _bars(execution.progress)
-        )
-    return Dissection.read(path.path, message, folder)
+    folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
+    try:
+        with _opened(probe, limit) as opened, _evaluating(model.module):
+            bars = _bars(execution.progress)
+            message = run_iou(model, layers, opened, folder, config or IouConfig(), execution, bars)
+        result = Dissection.read(folder.path, message)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder.path)
+        raise
+    if out is None:
+        weakref.finalize(result, shutil.rmtree, folder.path)
+    return result
 
 
 def _opened(probe: str | Path | ProbeSet, limit: int | None) -> AbstractContextManager[ProbeSet]:
-    if isinstance(probe, ProbeSet):
-        if limit is not None:
-            raise ValueError("limit goes with a probe file; open the ProbeSet with limit instead")
-        return nullcontext(probe)
-    return closing(ProbeSet(probe, limit))
+    if isinstance(probe, str | Path):
+        return closing(ProbeSet(probe, limit))
+    if limit is not None:
+        raise ValueError("limit goes with a probe file; open the ProbeSet with limit instead")
+    return nullcontext(probe)
 
 
 @contextmanager

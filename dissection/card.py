@@ -125,7 +125,7 @@ def complete(
                 "images_each": SHARD_IMAGES,
                 "bytes": run.shard_bytes,
                 "peak_bytes": run.peak_shard_bytes,
-                "share_of_dense_float32": round(run.peak_shard_bytes / dense, 4),
+                "dense_bytes": dense,
                 "kept": execution.keep_shards,
             },
         },

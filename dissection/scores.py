@@ -1,5 +1,6 @@
 """scores.h5: every count and score of a run, for whoever computes on."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def write_scores(path: Path, results: Sequence[LayerResult], labels: LabelTable)
         Of the probe set.
     """
     text = h5py.string_dtype()
-    with atomic(path) as handle, h5py.File(handle, "w") as file:
+    # HDF5 cannot close a file that it could not write, so a full disk must not meet it
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
         file["categories"] = np.array(labels.categories, dtype=text)
         file["labels/name"] = np.array(labels.names, dtype=text)
         of = np.where(labels.known, np.array(labels.categories)[labels.primary], "")
@@ -34,6 +37,8 @@ def write_scores(path: Path, results: Sequence[LayerResult], labels: LabelTable)
         file["labels/pixels"] = np.asarray(labels.pixels, np.int64)
         for result in results:
             _write_layer(file.create_group(f"layers/{result.info.name}"), result)
+    with atomic(path) as handle:
+        handle.write(memory.getbuffer())
 
 
 def _write_layer(group: h5py.Group, result: LayerResult) -> None:

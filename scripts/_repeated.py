@@ -1,0 +1,69 @@
+"""A probe set of any number of images, made from a smaller one by repetition."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from broden.reader import LabelBlock, ProbeSet
+
+
+class Repeated:
+    """Look like a `ProbeSet` of another number of images.
+
+    Parameters
+    ----------
+    probe : ProbeSet
+        N images.
+    images : int
+        How many it shall look like; image i is image i mod N.
+    """
+
+    def __init__(self, probe: ProbeSet, images: int):
+        whole, rest = divmod(images, len(probe))
+        mass = probe.labels.pixels * whole
+        if rest:
+            _, label, pixels = probe.contents(0, rest)
+            np.add.at(mass, label, pixels)
+        self._probe, self._images = probe, images
+        self.labels = replace(probe.labels, pixels=mass)
+        self.presence = np.resize(probe.presence, (images, probe.presence.shape[1]))
+        self.names = (probe.names * (whole + 1))[:images]
+        self.digest = f"{probe.digest} as {images} images"
+
+    def __len__(self) -> int:
+        return self._images
+
+    def __getattr__(self, name: str):
+        return getattr(self._probe, name)
+
+    def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+        """Yield spans of the set itself, and where each stands in the block."""
+        size, at = len(self._probe), first
+        while at < last:
+            start = at % size
+            stop = min(size, start + last - at)
+            yield start, stop, at - first
+            at += stop - start
+
+    def jpegs(self, first: int, last: int) -> list[bytes]:
+        """See `ProbeSet`."""
+        return [d for a, b, _ in self._pieces(first, last) for d in self._probe.jpegs(a, b)]
+
+    def label_block(self, first: int, last: int) -> LabelBlock:
+        """See `ProbeSet`."""
+        parts = [(self._probe.label_block(a, b), at) for a, b, at in self._pieces(first, last)]
+        return LabelBlock(
+            np.concatenate([block.planes for block, _ in parts]),
+            np.concatenate([block.image + at for block, at in parts]),
+            np.concatenate([block.whole_image + at for block, at in parts]),
+            np.concatenate([block.whole_label for block, _ in parts]),
+        )
+
+    def contents(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `ProbeSet`."""
+        parts = []
+        for start, stop, at in self._pieces(first, last):
+            image, label, pixels = self._probe.contents(start, stop)
+            parts.append((image - start + at + first, label, pixels))
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))

@@ -1,0 +1,22 @@
+"""The planted run as one rank of several, for a test that starts several."""
+
+import sys
+
+import planted
+
+import dissection
+from broden.reader import ProbeSet
+from dissection import forward, pipeline
+
+if __name__ == "__main__":
+    for module in (forward, pipeline.card):
+        module.SHARD_IMAGES = 4
+    with ProbeSet(sys.argv[1]) as probe:
+        dissection.dissect(
+            planted.network(),
+            "maps",
+            probe,
+            out=sys.argv[2],
+            config=dissection.IouConfig(quantile=0.2),
+            execution=dissection.Execution(device="cpu", batch_size=2, workers=0),
+        )

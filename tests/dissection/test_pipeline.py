@@ -1,0 +1,330 @@
+"""Whole runs: planted answers, interruption at any point, ranks, and directories that resist."""
+
+import errno
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import planted
+import pytest
+import references
+import torch
+
+import dissection
+from dissection import counting, forward, pipeline, shards
+from dissection.config import UNIONS, Execution, IouConfig
+
+QUANTILE = 0.2
+CONFIG = IouConfig(quantile=QUANTILE)
+EXECUTION = Execution(device="cpu", batch_size=2, workers=0)
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch):
+    for module in (forward, pipeline.card):
+        monkeypatch.setattr(module, "SHARD_IMAGES", 4)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    with planted.write(tmp_path_factory.mktemp("probe") / "p.h5", planted.drawn()) as probe:
+        yield probe
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """What a slow reading of the planted maps counts."""
+    planes, network = planted.drawn(), planted.Detectors()
+    active = np.stack([network.fires(plane) for plane in planes])
+    shown = [
+        references.Shown([(0, plane)], [(2, 7)] if number % 2 else [])
+        for number, plane in enumerate(planes)
+    ]
+    primary = [planted.CONCEPTS.get(label, ("", 2))[1] for label in range(planted.LABELS)]
+    labelled = [references.label_masks(image, planted.GRID) for image in shown]
+    return references.count(active, labelled, primary, 3), primary
+
+
+def run(probe, out, config=CONFIG, execution=EXECUTION, layers="maps"):
+    return dissection.dissect(
+        planted.network(), layers, probe, out=out, config=config, execution=execution
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return every result file's bytes; of the run card, all but times and host."""
+    found = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+    card = json.loads(found["run.json"])
+    del card["times"], card["host"]
+    return found | {"run.json": json.dumps(card).encode()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(probe, tmp_path_factory):
+    """The files of a run that nothing disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (forward, pipeline.card):
+            patch.setattr(module, "SHARD_IMAGES", 4)
+        folder = tmp_path_factory.mktemp("unbroken") / "run"
+        run(probe, folder)
+    return files(folder)
+
+
+def test_planted_units_are_named(probe, tmp_path):
+    units = run(probe, tmp_path / "run").units
+    expected = [planted.CONCEPTS[c][0] for c in planted.Detectors.CONCEPT if c]
+    assert list(units["label"][:-1]) == expected
+    assert units["detector"][:-1].all()
+
+
+@pytest.mark.parametrize("union", UNIONS)
+def test_counts_and_iou_are_the_planted_ones(probe, tmp_path, truth, union):
+    counted, primary = truth
+    result = run(probe, tmp_path / "run", IouConfig(QUANTILE, union))
+    np.testing.assert_array_equal(result.scores("maps", "intersection"), counted.intersection)
+    np.testing.assert_array_equal(result.scores("maps", "area/all"), counted.all)
+    np.testing.assert_array_equal(result.scores("maps", "area/category"), counted.category)
+    np.testing.assert_array_equal(result.scores("maps", "area/mask"), counted.mask)
+    for rule in UNIONS:
+        expected = references.iou(counted, primary, rule)
+        np.testing.assert_allclose(result.scores("maps", f"iou/{rule}"), expected, rtol=1e-15)
+    best = references.iou(counted, primary, union).max(1)
+    np.testing.assert_allclose(result.units["iou"], best, rtol=1e-15)
+
+
+def test_thresholds_leave_the_quantile_active(probe, tmp_path):
+    result = run(probe, tmp_path / "run")
+    np.testing.assert_array_equal(result.units["threshold"], -1.0)
+
+
+def test_scores_have_the_documented_layout(probe, tmp_path):
+    run(probe, tmp_path / "run")
+    units, labels, kinds = len(planted.Detectors.CONCEPT), planted.LABELS, 3
+    shapes = {
+        "categories": (kinds,),
+        "labels/name": (labels,),
+        "labels/category": (labels,),
+        "labels/pixels": (labels,),
+        "layers/maps/threshold": (units,),
+        "layers/maps/intersection": (units, labels),
+        "layers/maps/area/category": (units, kinds),
+        "layers/maps/area/mask": (units, kinds),
+        "layers/maps/area/all": (units,),
+        "layers/maps/iou/category": (units, labels),
+        "layers/maps/iou/mask": (units, labels),
+        "layers/maps/iou/all": (units, labels),
+        "layers/maps/top/image": (units, 10),
+        "layers/maps/top/value": (units, 10),
+    }
+    with h5py.File(tmp_path / "run" / "scores.h5") as file:
+        found = {}
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+        assert found == shapes
+        assert file["layers/maps/intersection"].dtype == np.int64
+
+
+def test_card_defines_its_numbers(probe, tmp_path):
+    card = run(probe, tmp_path / "run").card
+    assert card["settings"]["quantile"] == QUANTILE
+    assert "category" in card["definitions"]["union"]
+    assert card["settings"]["probe"]["digest"] == probe.digest
+    assert card["settings"]["layers"]["maps"] == {"units": 8, "grid": [16, 16], "layout": "NCHW"}
+    shards_used = card["host"]["shards"]
+    assert 0 < shards_used["bytes"] <= shards_used["peak_bytes"]
+    assert shards_used["dense_bytes"] == 4 * planted.IMAGES * 8 * 256
+
+
+def test_batch_size_workers_and_limits_of_shards_change_nothing(probe, tmp_path, unbroken):
+    for batch, workers in ((1, 1), (3, 2), (64, 0)):
+        folder = tmp_path / f"{batch}"
+        run(probe, folder, execution=Execution("cpu", batch, workers))
+        assert files(folder) == unbroken
+
+
+def test_rewriting_shards_changes_nothing(probe, tmp_path, unbroken, monkeypatch):
+    monkeypatch.setattr(forward, "PRUNE_BYTES", 1)
+    run(probe, tmp_path / "run")
+    assert files(tmp_path / "run") == unbroken
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the run may catch it."""
+
+
+def killed_at(monkeypatch, module, name, call):
+    """Make the given call of a function die before it does anything."""
+    original, calls = getattr(module, name), []
+
+    def dying(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == call:
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, dying)
+
+
+POINTS = [
+    *[(forward.Collector, "__call__", call) for call in (1, 2, 3, 5, 8, 11)],
+    *[(forward.Collector, "take", call) for call in (1, 3, 6)],
+    *[(shards.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
+    *[(counting, "count", call) for call in (1, 4)],
+    (pipeline, "write_scores", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"), POINTS, ids=lambda p: getattr(p, "__name__", p)
+)
+def test_a_run_killed_anywhere_and_resumed_gives_the_same_files(
+    probe, tmp_path, unbroken, monkeypatch, module, name, call
+):
+    with monkeypatch.context() as patch:
+        killed_at(patch, module, name, call)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "running"
+    run(probe, tmp_path / "run")
+    assert files(tmp_path / "run") == unbroken
+
+
+def test_a_resumed_run_says_what_it_found(probe, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, forward.Collector, "__call__", 5)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    assert "8 of them from an earlier start" in run(probe, tmp_path / "run").message
+
+
+def test_shards_of_a_resumed_run_are_those_of_an_unbroken_one(probe, tmp_path, monkeypatch):
+    keep = Execution("cpu", 2, 0, keep_shards=True)
+    run(probe, tmp_path / "whole", execution=keep)
+    with monkeypatch.context() as patch:
+        killed_at(patch, forward.Collector, "__call__", 6)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "broken", execution=keep)
+    run(probe, tmp_path / "broken", execution=keep)
+    assert files(tmp_path / "broken") == files(tmp_path / "whole")
+
+
+def test_a_damaged_shard_is_computed_again(probe, tmp_path, unbroken, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        killed_at(patch, counting, "count", 1)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    shard = tmp_path / "run" / "shards" / "000002.npz"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    run(probe, tmp_path / "run")
+    assert "damaged" in caplog.text
+    assert files(tmp_path / "run") == unbroken
+
+
+def test_a_complete_run_is_left_alone(probe, tmp_path):
+    run(probe, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert "nothing to do" in run(probe, tmp_path / "run").message
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_directory_of_other_settings_is_refused(probe, tmp_path):
+    run(probe, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"other settings: quantile is 0.2 there and 0.1 here"):
+        run(probe, tmp_path / "run", IouConfig(0.1))
+
+
+def test_a_full_disk_keeps_what_was_finished(probe, tmp_path, unbroken, monkeypatch):
+    def full(descriptor, calls=[]):  # noqa: B006 - counts the calls
+        calls.append(1)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(probe, tmp_path / "run")
+    kept = sorted(path.name for path in (tmp_path / "run" / "shards").iterdir())
+    assert kept == ["000000.npz", "000001.npz"]
+    assert "8 of them" in run(probe, tmp_path / "run").message
+    assert files(tmp_path / "run") == unbroken
+
+
+def test_nan_names_layer_unit_and_image(probe, tmp_path):
+    network = planted.network()
+    network.module.maps.register_forward_hook(_spoil)
+    with pytest.raises(ValueError, match=r"layer maps, unit 3: NaN .* image 17 \(17.png\)"):
+        dissection.dissect(
+            network, "maps", probe, out=tmp_path / "run", config=CONFIG, execution=EXECUTION
+        )
+    assert len(list((tmp_path / "run" / "shards").iterdir())) == 4
+
+
+def _spoil(_module, _inputs, output, seen=[]):  # noqa: B006 - counts the images
+    seen.append(len(output))
+    # the two blank images that the layers were probed with come first
+    place = 17 + 2 - (sum(seen) - len(output))
+    if 0 <= place < len(output):
+        output[place, 3, 4, 5] = torch.nan
+    return output
+
+
+def test_training_mode_is_given_back(probe):
+    module = planted.Detectors().train()
+    dissection.dissect(module, "maps", probe, preprocessing=planted.PLAIN, execution=EXECUTION)
+    assert module.training
+
+
+def test_the_whole_map_can_be_active_where_k_is_0(probe, tmp_path):
+    result = run(probe, tmp_path / "run", IouConfig(quantile=0))
+    assert result.scores("maps", "area/all").sum() == 0
+    assert (result.units["iou"] == 0).all()
+    assert set(result.units["label"]) == {"cat"}
+
+
+def test_one_image_is_enough(tmp_path):
+    with planted.write(tmp_path / "one.h5", planted.drawn(3, 1)) as probe:
+        units = run(probe, tmp_path / "run").units
+    assert len(units) == 8
+
+
+def test_two_ranks_give_the_files_of_one(probe, tmp_path, unbroken):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).with_name("ranks_run.py")
+    path = os.pathsep.join(p for p in sys.path if p)
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, probe.path, tmp_path / "run"],
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for process in started:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert files(tmp_path / "run") == unbroken
