@@ -32,6 +32,8 @@ class Cells(NamedTuple):
 
     known: np.ndarray
     """(N, ceil(h·w·U / 8)) uint8, a bit for each cell in the order (h, w, U): 1 if it is kept."""
+    kept: np.ndarray
+    """(N,) int64 cells kept of each image."""
     values: np.ndarray
     """(M,) float32 values of the kept cells, in that order, image after image."""
     mean: np.ndarray
@@ -50,8 +52,8 @@ class Shard(NamedTuple):
     layers: dict[str, Cells]
 
 
-def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``known`` and ``values`` of `Cells`.
+def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``known``, ``kept`` and ``values`` of `Cells`.
 
     Parameters
     ----------
@@ -61,7 +63,9 @@ def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray]:
         (N, h, w, U) bool.
     """
     values = cells.view(-1).index_select(0, where(keep))
-    return np.packbits(keep.flatten(1).cpu().numpy(), axis=1), values.cpu().numpy()
+    flat = keep.flatten(1)
+    known = np.packbits(flat.cpu().numpy(), axis=1)
+    return known, flat.sum(1).cpu().numpy(), values.cpu().numpy()
 
 
 def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
@@ -77,15 +81,12 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
         (n,) int64 places in the block.
     """
     shape = (*grid, cells.mean.shape[1])
-    ends = np.cumsum(_SET_BITS[cells.known].sum(1, dtype=np.int64))
-    starts = np.concatenate([[0], ends])
+    ends = np.cumsum(cells.kept)
+    starts = ends - cells.kept
     known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
     maps = np.full(known.shape, -np.inf, np.float32)
     maps[known] = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
     return maps.reshape(-1, *shape)
-
-
-_SET_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, dtype=np.uint8)
 
 
 def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
@@ -104,8 +105,8 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
     for image in range(len(cells.mean)):
         maps = torch.from_numpy(unpack(cells, grid, np.array([image])))
         parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
-    known, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return cells._replace(known=known, values=values)
+    known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return cells._replace(known=known, kept=kept, values=values)
 
 
 class ShardStore:

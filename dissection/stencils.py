@@ -53,8 +53,6 @@ class Stencils(NamedTuple):
 
     rows: Axis
     columns: Axis
-    offset: Tensor
-    """(S,) int64, pixel number of each place of a block relative to the block's first pixel."""
     width: int
     """W."""
 
@@ -63,11 +61,10 @@ def stencils(
     cells: tuple[int, int], pixels: tuple[int, int], device: torch.device | str = "cpu"
 ) -> Stencils:
     """Return the stencils from a map of (h, w) cells to a label grid of (H, W) pixels."""
-    rows, columns = (axis(n, m) for n, m in zip(cells, pixels, strict=True))
-    down, right = torch.arange(len(rows.weight)), torch.arange(len(columns.weight))
-    offset = (down[:, None] * pixels[1] + right).flatten()
-    rows, columns = (Axis(*(part.to(device) for part in ax)) for ax in (rows, columns))
-    return Stencils(rows, columns, offset.to(device), pixels[1])
+    rows, columns = (
+        Axis(*(part.to(device) for part in axis(n, m))) for n, m in zip(cells, pixels, strict=True)
+    )
+    return Stencils(rows, columns, pixels[1])
 
 
 def where(mask: Tensor) -> Tensor:
@@ -102,18 +99,18 @@ def neighbourhood(above: Tensor) -> Tensor:
     return result
 
 
-class Blocks(NamedTuple):
-    """B blocks of up to S pixels of the label grid, all that can hold an active pixel."""
+class Runs(NamedTuple):
+    """B runs of up to S neighbouring pixels of the label grid, all that can be active."""
 
     map: Tensor
-    """(B,) int64, n·U + u of the map each block belongs to."""
+    """(B,) int64, n·U + u of the map each run belongs to."""
     first: Tensor
-    """(B,) int64, the block's first pixel, row-major in the label grid."""
+    """(B,) int64, the run's first pixel, row-major in the label grid."""
     active: Tensor
-    """(S, B) bool, whether pixel first + offset is active; False past the block's end."""
+    """(S, B) bool, whether pixel first + s is active; False past the run's end."""
 
 
-def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Blocks:
+def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     """Return where upsampled maps exceed their thresholds.
 
     Parameters
@@ -129,22 +126,30 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Blocks:
     _, height, width, units = cells.shape
     image, down, right, unit = _with_a_cell_above(cells > threshold)
     lines = ((down - 1).clamp(min=0), down.clamp(max=height - 1))
-    columns = ((right - 1).clamp(min=0), right.clamp(max=width - 1))
     zero = threshold.double().index_select(0, unit)
 
     def excess(line: Tensor, column: Tensor) -> Tensor:
         place = ((image * height + line) * width + column) * units + unit
         return cells.view(-1).index_select(0, place).double() - zero
 
-    x = on.columns.weight.index_select(1, right)
-    y = on.rows.weight.index_select(1, down)[:, None]
-    top, bottom = (
-        excess(line, columns[0]) * (1 - x) + excess(line, columns[1]) * x for line in lines
+    # a weight past the end of a block is NaN, and NaN is not above 0
+    y = on.rows.weight.index_select(1, down)
+    left, end = (
+        excess(lines[0], column) * (1 - y) + excess(lines[1], column) * y
+        for column in ((right - 1).clamp(min=0), right.clamp(max=width - 1))
     )
-    # a weight past the block's end is NaN, and NaN is not above 0
-    active = (top * (1 - y) + bottom * y).flatten(0, 1) > 0
-    first = on.rows.first.index_select(0, down) * on.width + on.columns.first.index_select(0, right)
-    return Blocks(image * units + unit, first, active)
+    # between its ends a line is linear, so it is active nowhere if at neither
+    run = where((left > 0) | (end > 0))
+    block = run % len(unit)
+    line = on.rows.first.index_select(0, down.index_select(0, block)) + run // len(unit)
+    column = right.index_select(0, block)
+    x = on.columns.weight.index_select(1, column)
+    left, end = (part.view(-1).index_select(0, run) for part in (left, end))
+    return Runs(
+        (image * units + unit).index_select(0, block),
+        line * on.width + on.columns.first.index_select(0, column),
+        left * (1 - x) + end * x > 0,
+    )
 
 
 def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -164,8 +169,9 @@ def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def masks(cells: Tensor, threshold: Tensor, on: Stencils, pixels: tuple[int, int]) -> Tensor:
     """Return the active pixels as (N, U, H, W) bool, for pictures and comparison."""
-    blocks, size = evaluate(cells, threshold, on), pixels[0] * pixels[1]
-    place = (blocks.map * size + blocks.first + on.offset[:, None])[blocks.active]
+    runs, size = evaluate(cells, threshold, on), pixels[0] * pixels[1]
+    step = torch.arange(len(runs.active), device=cells.device)[:, None]
+    place = (runs.map * size + runs.first + step)[runs.active]
     shape = (cells.shape[0], cells.shape[3], *pixels)
     dense = torch.zeros(shape, dtype=torch.bool, device=cells.device)
     dense.view(-1)[place] = True

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dissection.stencils import Blocks, Stencils, evaluate, where
+from dissection.stencils import Runs, Stencils, evaluate, where
 
 
 class Counts(NamedTuple):
@@ -86,9 +86,8 @@ def count(
         Of other images, or `no_counts`.
     """
     units = len(threshold)
-    blocks = evaluate(cells, threshold, stencils)
     slots = int(labels.number[image].max())
-    area, hits = _hits(blocks, stencils.offset, image, labels, units, slots)
+    area, hits = _hits(evaluate(cells, threshold, stencils), image, labels, units, slots)
     some = where(area > 0)
     parts = (part.index_select(0, some) for part in (area, hits))
     _add(some % units, image[some // units], *parts, labels, total)
@@ -96,15 +95,15 @@ def count(
 
 
 def _hits(
-    blocks: Blocks, offset: Tensor, image: Tensor, labels: Labels, units: int, slots: int
+    runs: Runs, image: Tensor, labels: Labels, units: int, slots: int
 ) -> tuple[Tensor, Tensor]:
     """Return the active pixels of each map (N·U,) and those under each code of its image."""
     maps, codes, size = len(image) * units, labels.label.shape[1], labels.planes.shape[1]
-    active = where(blocks.active)
-    place = active // len(blocks.map)
-    block = active - place * len(blocks.map)
-    of = blocks.map.index_select(0, block)
-    pixel = blocks.first.index_select(0, block) + offset.index_select(0, place)
+    active = where(runs.active)
+    step = active // len(runs.map)
+    run = active - step * len(runs.map)
+    of = runs.map.index_select(0, run)
+    pixel = runs.first.index_select(0, run) + step
     area = torch.bincount(of, minlength=maps)
     hits = torch.zeros(maps * codes, dtype=torch.int64, device=image.device)
     bucket = of * codes
