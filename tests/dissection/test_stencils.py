@@ -157,19 +157,19 @@ def test_no_pixel_is_evaluated_twice(cells, pixels):
     maps = np.random.default_rng(5).normal(size=(2, 3, *cells)).astype(np.float32)
     threshold = references.thresholds(maps, 0.3)
     on = stencils(cells, pixels)
-    blocks = evaluate(
+    runs = evaluate(
         torch.from_numpy(maps.transpose(0, 2, 3, 1).copy()), torch.from_numpy(threshold), on
     )
-    place = blocks.map * pixels[0] * pixels[1] + blocks.first + on.offset[:, None]
-    active = place[blocks.active]
+    step = torch.arange(len(runs.active))[:, None]
+    active = (runs.map * pixels[0] * pixels[1] + runs.first + step)[runs.active]
     assert len(active.unique()) == len(active) == references.masks(maps, threshold, pixels).sum()
 
 
 def test_nothing_is_evaluated_where_no_cell_is_above():
     on = stencils((4, 4), (8, 8))
-    blocks = evaluate(torch.zeros(2, 4, 4, 3), torch.zeros(3), on)
-    assert len(blocks.map) == 0
-    assert blocks.active.shape == (4, 0)
+    runs = evaluate(torch.zeros(2, 4, 4, 3), torch.zeros(3), on)
+    assert len(runs.map) == 0
+    assert runs.active.shape == (2, 0)
 
 
 @few
