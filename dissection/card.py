@@ -117,7 +117,7 @@ def complete(
             "ranks": run.ranks,
             "threads": torch.get_num_threads(),
             "batch_size": execution.batch_size,
-            "workers": execution.workers,
+            "workers": plan.workers,
             "platform": platform.platform(),
             "python": platform.python_version(),
             "versions": {name: _version(name) for name in PACKAGES},

@@ -69,8 +69,9 @@ class Execution:
         ``auto`` for a GPU where there is one, or what torch calls it.
     batch_size : int
         Images a forward pass, at most those of a shard.
-    workers : int
-        Threads that decode images ahead of the network; 0 decodes between its passes.
+    workers : int, optional
+        Threads that decode images ahead of the network; 0 decodes between its passes. By default 0
+        where the network itself keeps the processor busy, else 2.
     keep_shards : bool
         Keep the shards of a completed run.
     progress : bool
@@ -84,15 +85,21 @@ class Execution:
 
     device: str = "auto"
     batch_size: int = 32
-    workers: int = 1
+    workers: int | None = None
     keep_shards: bool = False
     progress: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.workers < 0:
+        if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}")
+
+    def decoders(self, device_type: str) -> int:
+        """Return how many threads decode for a network on this type of device."""
+        if self.workers is not None:
+            return self.workers
+        return 0 if device_type == "cpu" else 2
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

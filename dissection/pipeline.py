@@ -110,7 +110,7 @@ def run_iou(
         config.precision,
         device,
         execution.batch_size,
-        execution.workers,
+        execution.decoders(device.type),
     )
     store = ShardStore(folder.shards, card.content_key(settings))
     job = _Job(plan, folder, store, config, execution, settings, ranks, bar, {})

@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument("--device", default=default.device)
     parser.add_argument("--batch-size", type=int, default=default.batch_size)
-    parser.add_argument("--workers", type=int, default=default.workers)
+    parser.add_argument("--workers", type=int)
     add_debug(parser)
     return parser
 

@@ -15,6 +15,7 @@ from _network import add_network, infos, layers, network
 from dissection.config import MIN_IOU, PRECISIONS, QUANTILE, UNIONS, Execution, IouConfig
 
 DEFAULT_MODEL = "efficientnet_lite0"
+DEFAULT_LAYERS = "blocks.2,blocks.4,blocks.6"
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
@@ -75,10 +76,7 @@ def _add_execution(group) -> None:
         "--batch-size", type=int, default=default.batch_size, help="(default: %(default)s)"
     )
     group.add_argument(
-        "--workers",
-        type=int,
-        default=default.workers,
-        help="decoding threads (default: %(default)s)",
+        "--workers", type=int, help="decoding threads (default: 0 on the CPU, else 2)"
     )
     group.add_argument(
         "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"
@@ -98,6 +96,8 @@ def _dissect(args: argparse.Namespace) -> None:
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )
+    if args.model == DEFAULT_MODEL and not args.layers:
+        args.layers = DEFAULT_LAYERS
     model = network(args)
     if args.layers == "help":
         from dissection.layers import describe
