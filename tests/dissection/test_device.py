@@ -21,7 +21,7 @@ from dissection.iou import UNIONS, iou
 from dissection.layouts import LayerInfo
 from dissection.quantile import Tail, kth_largest, largest_first, place
 from dissection.shards import Shard, ShardStore
-from dissection.stencils import Axis, Stencils, evaluate, masks, neighbourhood, stencils, where
+from dissection.stencils import neighbourhood, where
 from dissection.tally import Counts, merge, no_counts
 
 UNITS, CELLS, LABELS, K = 6, (3, 5), 9, 4
@@ -38,13 +38,6 @@ def fake():
 
 def cuda(*shape, dtype=torch.float32):
     return torch.zeros(shape, dtype=dtype, device="cuda")
-
-
-def cuda_stencils(mode):
-    with torch.utils._python_dispatch._disable_current_modes():
-        on = stencils(CELLS, GRID)
-    axes = (Axis(*(mode.from_tensor(part).to("cuda") for part in ax)) for ax in on[:2])
-    return Stencils(*axes, *on[2:])
 
 
 def cuda_counts():
@@ -78,12 +71,6 @@ def fake_iou(rule):
 FAKE = {
     "where": lambda mode, other: where(cuda(2, *CELLS, UNITS) > 0),
     "neighbourhood": lambda mode, other: neighbourhood(cuda(2, *CELLS, UNITS) > 0),
-    "evaluate": lambda mode, other: evaluate(
-        cuda(2, *CELLS, UNITS), torch.zeros(UNITS, device=other), cuda_stencils(mode)
-    ),
-    "masks": lambda mode, other: masks(
-        cuda(2, *CELLS, UNITS), torch.zeros(UNITS, device=other), cuda_stencils(mode), GRID
-    ),
     "kth largest": lambda mode, other: kth_largest(
         cuda(UNITS, 20), 3, torch.zeros(UNITS, device=other), lambda counts: counts
     ),
@@ -106,14 +93,6 @@ def test_numerics_stay_on_a_fake_cuda_device(name, fake):
 def test_fake_devices_cannot_be_mixed(name, fake):
     with pytest.raises(Exception, match="device"):
         FAKE[name](fake, "cpu")
-
-
-def test_fake_masks_have_the_shape_of_real_ones(fake):
-    assert masks(cuda(2, *CELLS, UNITS), cuda(UNITS), cuda_stencils(fake), GRID).shape == (
-        2,
-        UNITS,
-        *GRID,
-    )
 
 
 class Far(torch.Tensor):
@@ -172,7 +151,8 @@ class SameThread:
     def __exit__(self, *_exc_info):
         pass
 
-    map = staticmethod(map)
+    def map(self, function, items):
+        return (function(item) for item in items)
 
 
 def test_far_tensors_compute_and_do_not_mix():
