@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -85,8 +85,12 @@ def count_shards(
             }
             return here, {i.name: _top(shard, i.name) for i in layers}, images
 
-    with _small_operations(device) as workers, ThreadPoolExecutor(workers, "count") as pool:
-        for here, top, images in pool.map(counted, numbers):
+    with (
+        _small_operations(device) as workers,
+        ThreadPoolExecutor(workers, "count") as pool,
+        closing(pool.map(counted, numbers)) as results,
+    ):
+        for here, top, images in results:
             counts = {name: merge(counts[name], here[name]) for name in counts}
             tops = {name: merge_top([tops[name], top[name]]) for name in tops}
             advance(images)

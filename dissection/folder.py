@@ -101,6 +101,8 @@ class RunFolder:
                 )
             self.write({"status": "running", "settings": settings})
             return False
+        for partial in self.path.rglob("*.part"):
+            partial.unlink()
         different = differences(card.get("settings", {}), settings)
         if different:
             raise ValueError(

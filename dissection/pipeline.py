@@ -117,8 +117,15 @@ def run_iou(
     with folder.locked() if ranks.leads else nullcontext():
         complete = ranks.all(folder.claim(settings) if ranks.leads else None)[0]
         if complete:
+            _clear_leftovers(folder, store)
             return f"{folder.path} is complete with these settings, nothing to do"
         return _run(job)
+
+
+def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:
+    """Delete the shards that a kill after the last file was written left behind."""
+    if not folder.card()["host"]["shards"]["kept"]:
+        store.clear()
 
 
 def _layers(

@@ -241,6 +241,16 @@ def test_a_complete_run_is_left_alone(probe, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_what_a_kill_left_behind_goes(probe, tmp_path, monkeypatch, unbroken):
+    with monkeypatch.context() as patch:
+        killed_at(patch, shards.ShardStore, "clear", 1)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    (tmp_path / "run" / "units.csv.123.part").touch()
+    assert "nothing to do" in run(probe, tmp_path / "run").message
+    assert files(tmp_path / "run") == unbroken
+
+
 def test_a_directory_of_other_settings_is_refused(probe, tmp_path):
     run(probe, tmp_path / "run")
     with pytest.raises(ValueError, match=r"other settings: quantile is 0.2 there and 0.1 here"):
