@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import references
 import torch
-from probes import GRID, corner_images, layer, write_probe
+from probes import corner_images, layer, write_probe
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
