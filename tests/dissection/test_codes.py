@@ -21,15 +21,15 @@ def probe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory):
-    """A probe set whose second image shows more labels than a byte can number."""
+    """A probe set whose images show about as many labels as a byte can number, and more."""
     ones = np.ones((MANY, 1), np.int64)
     numbers = np.arange(1, MANY + 1)
     names = [f"label {number}" for number in numbers]
     table = LabelTable.from_rows(("object",), numbers, names, [()] * MANY, ones, ones)
     grid = (20, 24)
     plane = (np.arange(480) % MANY + 1).astype(np.uint16).reshape(grid)
-    few = np.where(plane < 250, plane, 0).astype(np.uint16)
-    images = [Shown([(0, few)]), Shown([(0, plane), (0, plane[::-1])]), Shown([(0, few)])]
+    images = [Shown([(0, np.where(plane <= most, plane, 0))]) for most in (254, 255, 256)]
+    images.append(Shown([(0, plane), (0, plane[::-1])]))
     path = tmp_path_factory.mktemp("codes") / "crowded.h5"
     with write_probe(path, images, table, grid) as opened:
         yield opened, images
@@ -91,19 +91,15 @@ def test_unlabelled_has_code_zero(probe):
     assert not labels.whole[:, 0].any()
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, 3), (1, 2)])
-def test_more_labels_than_a_byte_can_number(first, last, crowded):
+@pytest.mark.parametrize(
+    ("first", "last", "dtype"),
+    [(0, 1, "uint8"), (0, 2, "uint8"), (2, 3, "int16"), (3, 4, "int16"), (0, 4, "int16")],
+)
+def test_codes_are_bytes_as_long_as_bytes_are_enough(first, last, dtype, crowded):
     probe, images = crowded
     labels = labels_of(probe, first, last, "cpu")
-    assert labels.planes.dtype == torch.int16
+    assert labels.planes.dtype == getattr(torch, dtype)
     assert_labels(labels, images[first:last], (20, 24))
-
-
-def test_bytes_are_enough_for_a_block_of_few_labels(crowded):
-    probe, images = crowded
-    labels = labels_of(probe, 2, 3, "cpu")
-    assert labels.planes.dtype == torch.uint8
-    assert_labels(labels, images[2:], (20, 24))
 
 
 def test_limit_leaves_the_other_images_as_they_are(probe):

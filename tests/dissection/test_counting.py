@@ -125,11 +125,25 @@ def test_limited_probe_counts_its_images(probe, maps, thresholds, store):
             np.testing.assert_array_equal(limited.labels.pixels, wanted.pixels)
 
 
-def test_missing_shard_stops_the_count_and_leaves_torch_alone(probe, thresholds, store):
-    threads = torch.get_num_threads()
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_torch_keeps_its_threads(probe, thresholds, store):
+    count_shards(store, range(4), probe, INFOS, thresholds, silent)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_missing_shard_stops_the_count(probe, thresholds, store):
     with pytest.raises(ShardError, match="000009"):
         count_shards(store, [0, 9], probe, INFOS, thresholds, silent)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 3
 
 
 @few

@@ -47,10 +47,11 @@ def test_nothing_over_nothing_is_zero(union):
     assert found.tolist() == [[0.0, 0.0]]
 
 
-def test_perfect_match_is_one_by_every_rule():
-    counts = Counts(*map(torch.tensor, ([[0, 7]], [7], [[7]], [[7]])))
+@pytest.mark.parametrize("pixels", [1, 7])
+def test_perfect_match_is_one_by_every_rule(pixels):
+    counts = Counts(*map(torch.tensor, ([[0, pixels]], [pixels], [[pixels]], [[pixels]])))
     for union in UNIONS:
-        found = iou(counts, torch.tensor([0, 7]), torch.tensor([0, 0]), union)
+        found = iou(counts, torch.tensor([0, pixels]), torch.tensor([0, 0]), union)
         assert found[0, 1].item() == 1.0
 
 

@@ -138,6 +138,15 @@ def test_opposite_extremes_do_not_overflow():
     assert expected.any()
 
 
+def test_differences_to_the_threshold_lose_no_digit():
+    # 3 * (2**24 + 1) - (3 * 2**24 - 1) = 4, but 0 where float32 rounds the differences
+    maps = np.array([[[[2**24, -3 * 2**24]]]])
+    threshold = np.array([-1])
+    expected = references.exact_masks(maps, threshold, (1, 4))
+    assert expected.ravel().tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(found(maps, threshold, (1, 4)), expected)
+
+
 def test_grouping_of_images_and_units_changes_no_pixel():
     maps = np.random.default_rng(4).normal(size=(5, 6, 7, 5)).astype(np.float32)
     threshold = references.thresholds(maps, 0.1)

@@ -58,6 +58,21 @@ def result(name, seed, union="category"):
     ), counted
 
 
+def repeated(found, times):
+    """Return a layer with each unit several times."""
+
+    def more(part):
+        return np.concatenate([part] * times)
+
+    return found._replace(
+        info=replace(found.info, units=times * UNITS),
+        threshold=more(found.threshold),
+        counts=Counts(*map(more, found.counts)),
+        iou={rule: more(values) for rule, values in found.iou.items()},
+        best=Best(*map(more, found.best)),
+    )
+
+
 def labels(counted):
     return replace(table(), pixels=counted.pixels)
 
@@ -99,6 +114,14 @@ def test_unit_table_names_each_unit(units, layers):
             assert row[f"{category}-label"] == NAMES.get(label, "")
             assert row[f"{category}-iou"] == score
     assert {row["detector"] for row in rows} == {True, False}
+
+
+def test_iou_of_a_detector_exceeds_the_minimum(layers):
+    found, counted = layers[0]
+    highest = float(found.best.iou.max())
+    assert not unit_table([found], labels(counted), highest)["detector"].any()
+    below = float(np.nextafter(highest, 0))
+    assert unit_table([found], labels(counted), below)["detector"].sum() == 1
 
 
 def test_unlabelled_is_never_named(units):
@@ -165,10 +188,10 @@ def test_tally_has_the_published_columns_and_the_counts(union):
 
 def test_tally_is_best_first_and_units_of_equal_score_in_order():
     found, counted = result("layer4", 3)
-    tally = tally_table(found, labels(counted), "category")
-    order = sorted(range(UNITS), key=lambda unit: (-found.best.iou[unit], unit))
+    many = repeated(found, 9)
+    tally = tally_table(many, labels(counted), "category")
+    order = sorted(range(9 * UNITS), key=lambda unit: (-many.best.iou[unit], unit))
     assert (tally["unit"] - 1).tolist() == order
-    assert (found.best.iou == 0).sum() > 1
 
 
 @pytest.mark.parametrize("union", UNIONS)
