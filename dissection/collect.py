@@ -15,6 +15,10 @@ SELECT_GROWTH = 1.25
 cells than it needs to, selecting more often takes longer than it saves."""
 
 
+CHUNK_CELLS = 1 << 20
+"""Cells compared and copied at once, so that little besides them is in memory."""
+
+
 class NotFiniteError(ValueError):
     """A map holds NaN or an infinite value."""
 
@@ -60,24 +64,27 @@ class Collector:
         cells = maps.permute(0, 2, 3, 1).contiguous()
         maximum, mean = cells.amax((1, 2)), cells.mean((1, 2))
         self._check_finite(cells, maximum, mean)
-        above = self._feed_tail(cells)
+        parts = cells.split(max(1, CHUNK_CELLS // cells[0].numel()))
+        above = [self._feed_tail(part) for part in parts]
         if _due(self._seen, self._seen + len(maps)):
             self._bounded = bool(torch.isfinite(self.tail.select()).all())
-            above = cells > self.tail.bound
+            above = [part > self.tail.bound for part in parts]
+        kept = [pack(part, neighbourhood(on)) for part, on in zip(parts, above, strict=True)]
         pooled = (part.cpu().numpy() for part in (mean, maximum))
-        self._batches.append((*pack(cells, neighbourhood(above)), *pooled))
+        self._batches.append((*_joined(kept), *pooled))
         self._seen += len(maps)
         self._images += len(maps)
 
     def take(self, grid: tuple[int, int]) -> Cells:
         """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
-        parts = (np.concatenate(part) for part in zip(*self._batches, strict=True))
         bound = self.tail.bound.cpu().numpy().copy()
-        cells = Cells(*parts, bound)
-        # the first shard's batches kept cells by bounds far below the one at its end
-        first = self._seen == self._images
+        if self._seen == self._images:
+            # the first shard's batches kept cells by bounds far below the one at its end
+            for place, batch in enumerate(self._batches):
+                self._batches[place] = prune(Cells(*batch, bound), bound, grid)[:-1]
+        parts = _joined(self._batches)
         self._batches, self._images = [], 0
-        return prune(cells, bound, grid) if first else cells
+        return Cells(*parts, bound)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
         """Continue behind a shard that was collected earlier, as if it had just been taken.
@@ -111,6 +118,11 @@ class Collector:
         if len(wrong):
             image, unit = wrong[0].tolist()
             raise NotFiniteError(self._images + image, unit)
+
+
+def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """Return the arrays of several parts, one behind the other."""
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _due(before: int, after: int) -> bool:

@@ -94,21 +94,25 @@ class RunFolder:
         """
         card = self.card()
         if card is None:
-            foreign = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+            foreign = sorted(
+                path.name
+                for path in self.path.iterdir()
+                if path.name != ".lock" and not path.match(f"{CARD}.*.part")
+            )
             if foreign:
                 raise ValueError(
                     f"{self.path} holds something else ({foreign[0]}); choose another --out"
                 )
             self.write({"status": "running", "settings": settings})
             return False
-        for partial in self.path.rglob("*.part"):
-            partial.unlink()
         different = differences(card.get("settings", {}), settings)
         if different:
             raise ValueError(
                 f"{self.path} belongs to a run with other settings: {'; '.join(different)}; "
                 "choose another --out or delete it"
             )
+        for partial in self.path.rglob("*.part"):
+            partial.unlink()
         return card.get("status") == "complete"
 
     def write(self, card: dict) -> None:

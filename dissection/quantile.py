@@ -158,7 +158,7 @@ def place(buffer: Tensor, fill: Tensor, values: Tensor, unit: Tensor, counts: Te
     order = _by_unit(unit)
     behind = fill - (torch.cumsum(counts, 0) - counts)
     unit = unit.index_select(0, order)
-    column = torch.arange(len(unit), device=unit.device) + behind.index_select(0, unit)
+    column = torch.arange(unit.shape[0], device=unit.device) + behind.index_select(0, unit)
     row = unit * buffer.shape[1]
     buffer.view(-1).index_copy_(0, row + column, values.index_select(0, order))
 
@@ -218,7 +218,8 @@ def kth_largest(
         (U,) float32.
     """
     keys = ordered(values)
-    low = torch.full_like(keys[:, 0], -(2**31), dtype=torch.int64)
+    # from -inf, the value of those that are missing
+    low = keys.new_full(keys.shape[:1], ~0x7F800000, dtype=torch.int64)
     high = torch.full_like(low, 2**31)
     for _ in range(32):
         middle = (low + high) >> 1

@@ -106,7 +106,8 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
         maps = torch.from_numpy(unpack(cells, grid, np.array([image])))
         parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
     known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return cells._replace(known=known, kept=kept, values=values)
+    bound = np.maximum(cells.bound, bound)
+    return cells._replace(known=known, kept=kept, values=values, bound=bound)
 
 
 class ShardStore:
@@ -163,7 +164,10 @@ class ShardStore:
         """
         path = self.path(number)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                # numpy reads no further than an array's header says, so it may miss the checksum
+                if name := arrays.zip.testzip():
+                    raise zipfile.BadZipFile(f"wrong checksum of {name}")
                 header = json.loads(bytes(arrays["header"]))
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
@@ -171,7 +175,7 @@ class ShardStore:
                     layer: Cells(*(arrays[f"{position}/{name}"] for name in Cells._fields))
                     for position, layer in enumerate(header["layers"])
                 }
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise ShardError(f"{path} is damaged ({error}); delete it and run again") from error
         return Shard(header["first"], layers)
 

@@ -140,8 +140,8 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     )
     # between its ends a line is linear, so it is active nowhere if at neither
     run = where((left > 0) | (end > 0))
-    block = run % len(unit)
-    line = on.rows.first.index_select(0, down.index_select(0, block)) + run // len(unit)
+    block = run % unit.shape[0]
+    line = on.rows.first.index_select(0, down.index_select(0, block)) + run // unit.shape[0]
     column = right.index_select(0, block)
     x = on.columns.weight.index_select(1, column)
     left, end = (part.view(-1).index_select(0, run) for part in (left, end))
@@ -170,7 +170,7 @@ def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def masks(cells: Tensor, threshold: Tensor, on: Stencils, pixels: tuple[int, int]) -> Tensor:
     """Return the active pixels as (N, U, H, W) bool, for pictures and comparison."""
     runs, size = evaluate(cells, threshold, on), pixels[0] * pixels[1]
-    step = torch.arange(len(runs.active), device=cells.device)[:, None]
+    step = torch.arange(runs.active.shape[0], device=cells.device)[:, None]
     place = (runs.map * size + runs.first + step)[runs.active]
     shape = (cells.shape[0], cells.shape[3], *pixels)
     dense = torch.zeros(shape, dtype=torch.bool, device=cells.device)

@@ -100,8 +100,8 @@ def _hits(
     """Return the active pixels of each map (N·U,) and those under each code of its image."""
     maps, codes, size = len(image) * units, labels.label.shape[1], labels.planes.shape[1]
     active = where(runs.active)
-    step = active // len(runs.map)
-    run = active - step * len(runs.map)
+    step = active // runs.map.shape[0]
+    run = active - step * runs.map.shape[0]
     of = runs.map.index_select(0, run)
     pixel = runs.first.index_select(0, run) + step
     area = torch.bincount(of, minlength=maps)

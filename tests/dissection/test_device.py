@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import references
 import torch
-from probes import corner_images, layer, write_probe
+from probes import GRID, corner_images, layer, write_probe
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -21,8 +21,8 @@ from dissection.iou import UNIONS, iou
 from dissection.layouts import LayerInfo
 from dissection.quantile import Tail, kth_largest, largest_first, place
 from dissection.shards import Shard, ShardStore
-from dissection.stencils import neighbourhood, where
-from dissection.tally import Counts, merge, no_counts
+from dissection.stencils import Axis, Stencils, evaluate, masks, neighbourhood, stencils, where
+from dissection.tally import Counts, Labels, _add, _hits, merge, no_counts
 
 UNITS, CELLS, LABELS, K = 6, (3, 5), 9, 4
 aten = torch.ops.aten
@@ -38,6 +38,31 @@ def fake():
 
 def cuda(*shape, dtype=torch.float32):
     return torch.zeros(shape, dtype=dtype, device="cuda")
+
+
+def cuda_stencils(mode):
+    with torch.utils._python_dispatch._disable_current_modes():
+        on = stencils(CELLS, GRID)
+    axes = (Axis(*(mode.from_tensor(part).to("cuda") for part in ax)) for ax in on[:2])
+    return Stencils(*axes, *on[2:])
+
+
+def fake_counted(mode, other):
+    """Count in fake images, whose pixels have up to two labels."""
+
+    def whole(*shape, kind=torch.int64):
+        return torch.zeros(shape, dtype=kind, device="cuda")
+
+    planes = whole(5, GRID[0] * GRID[1], kind=torch.uint8)
+    per_image = (whole(2), whole(2), whole(2, 4), whole(2, 4), whole(2, K))
+    labels = Labels(planes, *per_image, torch.zeros(LABELS, dtype=torch.int64, device=other))
+    image, total = torch.arange(2, device="cuda"), cuda_counts()
+    runs = evaluate(cuda(2, *CELLS, UNITS), cuda(UNITS), cuda_stencils(mode))
+    area, hits = _hits(runs, image, labels, UNITS, 2)
+    some = where(area > 0)
+    parts = (part.index_select(0, some) for part in (area, hits))
+    _add(some % UNITS, image[some // UNITS], *parts, labels, total)
+    return total
 
 
 def cuda_counts():
@@ -71,11 +96,18 @@ def fake_iou(rule):
 FAKE = {
     "where": lambda mode, other: where(cuda(2, *CELLS, UNITS) > 0),
     "neighbourhood": lambda mode, other: neighbourhood(cuda(2, *CELLS, UNITS) > 0),
+    "evaluate": lambda mode, other: evaluate(
+        cuda(2, *CELLS, UNITS), torch.zeros(UNITS, device=other), cuda_stencils(mode)
+    ),
+    "masks": lambda mode, other: masks(
+        cuda(2, *CELLS, UNITS), torch.zeros(UNITS, device=other), cuda_stencils(mode), GRID
+    ),
     "kth largest": lambda mode, other: kth_largest(
         cuda(UNITS, 20), 3, torch.zeros(UNITS, device=other), lambda counts: counts
     ),
     "largest first": fake_largest,
     "place": fake_placed,
+    "count": fake_counted,
     "merge": lambda mode, other: merge(cuda_counts(), no_counts(UNITS, LABELS, K, other)),
     **{f"iou {rule}": fake_iou(rule) for rule in UNIONS},
 }
@@ -93,6 +125,14 @@ def test_numerics_stay_on_a_fake_cuda_device(name, fake):
 def test_fake_devices_cannot_be_mixed(name, fake):
     with pytest.raises(Exception, match="device"):
         FAKE[name](fake, "cpu")
+
+
+def test_fake_masks_have_the_shape_of_real_ones(fake):
+    assert masks(cuda(2, *CELLS, UNITS), cuda(UNITS), cuda_stencils(fake), GRID).shape == (
+        2,
+        UNITS,
+        *GRID,
+    )
 
 
 class Far(torch.Tensor):

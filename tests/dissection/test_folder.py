@@ -60,6 +60,20 @@ def test_complete_folder_says_so(folder):
     assert folder.card()["host"] == {"device": "cpu"}
 
 
+def test_start_that_was_killed_while_it_wrote_the_card_is_no_other_content(folder):
+    (folder.path / f"{CARD}.4711.part").write_bytes(b"{")
+    assert folder.claim(SETTINGS) is False
+
+
+def test_refused_folder_is_not_touched(folder):
+    folder.write({"status": "running", "settings": SETTINGS})
+    mine = folder.path / "download.part"
+    mine.write_text("mine")
+    with pytest.raises(ValueError, match="other settings"):
+        folder.claim(changed(quantile=0.01))
+    assert mine.read_text() == "mine"
+
+
 def test_settings_may_be_in_any_order(folder):
     folder.claim(SETTINGS)
     assert folder.claim(dict(reversed(SETTINGS.items()))) is False

@@ -195,6 +195,12 @@ def test_missing_values_count_for_nothing():
     assert kth_largest(values, 2, floor, alone).tolist() == [-5.0, 1.0]
 
 
+def test_floor_is_returned_where_all_ranks_have_fewer_values():
+    floor = torch.tensor([-5.0, 7.0])
+    for width in (0, 1, 2):
+        assert kth_largest(torch.ones(2, width), 3, floor, alone).tolist() == [-5.0, 7.0]
+
+
 def over_two_ranks(parts, work):
     """Do the work in a thread for each part, with a sum over both."""
     barrier, shared = threading.Barrier(2), [None, None]
@@ -248,3 +254,23 @@ def test_ordered_bits_sort_as_the_floats():
     assert ordered(torch.tensor([-0.0, 0.0])).diff().item() == 1
     assert torch.equal(unordered(keys.long()), values)
     assert torch.signbit(unordered(ordered(torch.tensor([-0.0])).long())).item()
+
+
+def test_rank_without_images_finds_what_the_others_find():
+    values = tied(np.random.default_rng(7), 3, 40)
+
+    def work(part, total):
+        tail = Tail(3, 5)
+        if part.shape[1]:
+            tail.add_all(torch.from_numpy(part))
+        return tail.threshold(total)
+
+    for found in over_two_ranks(np.split(values, [40], 1), work):
+        np.testing.assert_array_equal(found.numpy(), references.kth_largest(values, 5))
+
+
+def test_rank_whose_values_are_all_at_the_bound_has_it_as_threshold():
+    tail = Tail(2, 3)
+    tail.bound = torch.tensor([0.0, 6.0])
+    tail.add(torch.empty(0), torch.empty(0, dtype=torch.int64))
+    assert tail.threshold(alone).tolist() == [0.0, 6.0]

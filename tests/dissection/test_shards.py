@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import pickle
 
@@ -190,6 +191,31 @@ def test_shard_of_another_format_is_refused(store, shard, monkeypatch):
 
 def test_missing_shard_is_refused(store):
     assert_refused(store, "is damaged .*delete it and run again")
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
+def test_truncated_shard_is_refused(share, store, shard):
+    store.write(0, shard)
+    data = store.path(0).read_bytes()
+    store.path(0).write_bytes(data[: int(share * len(data))])
+    assert_refused(store, "is damaged")
+    gc.collect()  # a handle that was left open would warn here
+
+
+def test_no_flipped_byte_passes_as_another_shard(store):
+    shard = Shard(0, {"a": some_cells(3, images=2, units=7)[0]})
+    store.write(0, shard)
+    data = store.path(0).read_bytes()
+    reasons, places = [], range(0, len(data), 3)
+    for place in places:
+        flipped = data[place] ^ (1 << place % 8)
+        store.path(0).write_bytes(data[:place] + bytes([flipped]) + data[place + 1 :])
+        try:
+            assert same(store.read(0), shard)
+        except ShardError as error:
+            reasons.append(str(error))
+    assert len(reasons) > 0.7 * len(places)
+    assert not any("\n" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize(
