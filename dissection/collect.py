@@ -78,8 +78,8 @@ class Collector:
     def take(self, grid: tuple[int, int]) -> Cells:
         """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
         bound = self.tail.bound.cpu().numpy().copy()
-        if self._seen == self._images:
-            # the first shard's batches kept cells by bounds far below the one at its end
+        if self._seen <= 2 * self._images:
+            # the batches of the first shards kept cells by bounds far below the one at their end
             for place, batch in enumerate(self._batches):
                 self._batches[place] = prune(Cells(*batch, bound), bound, grid)[:-1]
         parts = _joined(self._batches)
@@ -104,8 +104,9 @@ class Collector:
         """Add what exceeds the bound to the tail and return where that is."""
         above = cells > self.tail.bound
         if self._bounded:
-            place = where(above)
-            self.tail.add(cells.view(-1).index_select(0, place), place % cells.shape[3])
+            # few are above once the bound has risen; the first batches are added bit by bit
+            for place in where(above).split(CHUNK_CELLS // 8):
+                self.tail.add(cells.view(-1).index_select(0, place), place % cells.shape[3])
         else:
             self.tail.add_all(cells.flatten(0, 2).t())
         return above

@@ -18,12 +18,15 @@ from dissection.models import Network
 from dissection.quantile import tail_size
 from dissection.shards import Shard, ShardError, ShardStore
 
-SHARD_IMAGES = 128
+SHARD_IMAGES = 64
 """Images of a shard: what a kill can cost, and what is in memory at once."""
 
 PRUNE_BYTES = 1 << 30
 """Shards are written again with the bounds risen since whenever they pass this size, and again
 whenever they have doubled: what early shards kept too much goes, and the work stays a fraction."""
+
+LARGE_SHARD_BYTES = 1 << 24
+"""A shard above this is written before the network goes on."""
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +183,9 @@ class _Writer:
         """Write a shard while the network goes on; raise what an earlier write raised."""
         self._wait()
         self._pending = self._pool.submit(self._write, number, shard, bounds)
+        # the first shards keep nearly every cell; two of those need not be in memory
+        if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
+            self._wait()
 
     def close(self) -> None:
         """Finish the last write."""

@@ -16,6 +16,9 @@ from torch import Tensor
 SELECT_CHUNK = 1 << 21
 """Values selected from at once: bounds the index memory of a selection to 16 MiB."""
 
+SPARE = 2048
+"""Values a unit that a tail has room for beside the K largest; K / 8 if that is more."""
+
 
 def tail_size(quantile: float, cells: int) -> int:
     """Return K, the rank of the threshold among a unit's activations, largest first.
@@ -66,7 +69,8 @@ class Tail:
     def __init__(self, units: int, size: int, device: torch.device | str = "cpu"):
         self.size = size
         self.bound = torch.full((units,), -torch.inf, device=device)
-        self._values = torch.empty((units, 0), device=device)
+        columns = size + max(size // 8, SPARE)
+        self._values = torch.full((units, columns), -torch.inf, device=device)
         self._fill = torch.zeros(units, dtype=torch.int64, device=device)
 
     def add(self, values: Tensor, unit: Tensor) -> None:
@@ -96,10 +100,13 @@ class Tail:
         values : Tensor
             (U, M) float32, finite.
         """
-        used = int(self._fill[0])
-        self._reserve(used + values.shape[1])
-        self._values[:, used : used + values.shape[1]] = values
-        self._fill = self._fill + values.shape[1]
+        for part in values.split(self._values.shape[1] - self.size, dim=1):
+            used = int(self._fill[0])
+            if used + part.shape[1] > self._values.shape[1]:
+                self._keep_largest()
+                used = self.size
+            self._values[:, used : used + part.shape[1]] = part
+            self._fill = torch.full_like(self._fill, used + part.shape[1])
 
     def select(self) -> Tensor:
         """Raise the bound to the K-th largest value seen and return it, (U,) float32."""
@@ -131,11 +138,10 @@ class Tail:
         self._fill = torch.full_like(self._fill, self.size)
 
     def _reserve(self, columns: int) -> None:
-        """Make room for that many values a unit, with a quarter of K to spare."""
+        """Make room for that many values a unit; seldom more than there is."""
         units, have = self._values.shape
         if columns > have:
-            extra = max(columns, min(2 * have, self.size + self.size // 4)) - have
-            empty = self._values.new_full((units, extra), -torch.inf)
+            empty = self._values.new_full((units, columns - have), -torch.inf)
             self._values = torch.cat([self._values, empty], dim=1)
 
 
