@@ -12,11 +12,8 @@ from broden.digest import image_digest, probe_digest
 from broden.images import decode as decode_image
 from broden.planes import Contents, contents
 from broden.progress import bar
+from broden.published import MIN_IOU, QUANTILE
 from broden.reader import ProbeSet, ProbeSetError
-
-#: An IoU above this makes a unit a detector (Bau et al. 2017, section 3.2).
-MIN_IOU = 0.04
-QUANTILE = 0.005
 
 
 class LabelAudit(NamedTuple):

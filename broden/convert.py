@@ -9,13 +9,9 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,6 +19,7 @@ from PIL import Image
 from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS, explain
 from broden.labels import LabelTable
 from broden.layout import Index, Row, read_index, read_labels
+from broden.parallel import in_order
 from broden.planes import decode_plane
 from broden.progress import bar
 from broden.records import LabelledImage, labelled
@@ -33,8 +30,6 @@ from broden.writer import ProbeWriter
 # Pillow and hashing release the interpreter lock; more threads than this wait for the writer.
 _THREADS = min(4, os.cpu_count() or 1)
 _UNDER_WAY = 8 * _THREADS
-
-T, R = TypeVar("T"), TypeVar("R")
 
 
 class BadRowsError(ValueError):
@@ -123,7 +118,7 @@ def _stream(
 
     with (
         warnings.catch_warnings(),
-        closing(_in_order(load, index.rows)) as loaded,
+        closing(in_order(load, index.rows, _THREADS, _UNDER_WAY)) as loaded,
         bar(loaded, len(index.rows), "convert", progress) as items,
     ):
         # Pixel counts are checked against our own, lower limit.
@@ -136,20 +131,6 @@ def _stream(
             if skip_bad or not bad:
                 writer.add(item)
     return good, sorted(bad)
-
-
-def _in_order(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Apply a function in threads; yield in order, with a bounded number under way."""
-    todo = iter(items)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        pending = deque(pool.submit(function, item) for item in islice(todo, _UNDER_WAY))
-        try:
-            while pending:
-                yield pending.popleft().result()
-                pending.extend(pool.submit(function, item) for item in islice(todo, 1))
-        finally:
-            for future in pending:
-                future.cancel()
 
 
 def _load(source: Source, row: Row, table: LabelTable) -> LabelledImage:

@@ -18,9 +18,9 @@ from broden.reader import ProbeSet
 from dissection.config import Execution, IouConfig
 from dissection.folder import RunFolder, file_name
 from dissection.models import Network, load
-from dissection.pipeline import run_iou
+from dissection.pipeline import Bar, run_iou
 from dissection.preprocessing import Preprocessing
-from dissection.tables import read_tally
+from dissection.tables import read_table, read_tally
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Dissection:
         One row a unit: layer, unit, label, category, iou, detector, threshold, and the label and
         IoU of every category.
     concepts : DataFrame
-        One row a layer and label: units that carry it, and how many of them are detectors.
+        One row a layer and label: how many units carry it.
     message : str
         How the run went, in a sentence.
     """
@@ -59,12 +59,9 @@ class Dissection:
         """
         folder = RunFolder(path)
         card = folder.card()
-        if card is None or card["status"] != "complete":
+        if card is None or card.get("status") != "complete":
             raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
-        units, concepts = (
-            pd.read_csv(folder.path / name, keep_default_na=False)
-            for name in ("units.csv", "concepts.csv")
-        )
+        units, concepts = (read_table(folder.path / name) for name in ("units.csv", "concepts.csv"))
         return cls(folder.path, card, units, concepts, message)
 
     @property
@@ -121,6 +118,8 @@ def dissect(
         If anything given cannot be used; the message says what and why.
     """
     execution = execution or Execution()
+    if preprocessing is not None and isinstance(model, str | Network):
+        raise ValueError("preprocessing goes with an nn.Module; a network by name has its own")
     if isinstance(model, str):
         model = load(model)
     elif isinstance(model, nn.Module):
@@ -150,19 +149,25 @@ def _opened(probe: str | Path | ProbeSet, limit: int | None) -> AbstractContextM
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = module.training
+    training = {part: part.training for part in module.modules()}
     module.eval()
     try:
         yield
     finally:
-        module.train(training)
+        for part, mode in training.items():
+            part.training = mode
 
 
-def _bars(show: bool) -> Callable[[str, int], AbstractContextManager[Callable[[int], object]]]:
+def _bars(show: bool) -> Bar:
     @contextmanager
-    def bar(text: str, images: int) -> Iterator[Callable[[int], object]]:
+    def bar(text: str, images: int, done: int) -> Iterator[Callable[[int], object]]:
         with tqdm(
-            total=images, desc=text, unit="image", disable=not show, dynamic_ncols=True
+            total=images,
+            initial=done,
+            desc=text,
+            unit="image",
+            disable=not show,
+            dynamic_ncols=True,
         ) as shown:
             yield shown.update
 

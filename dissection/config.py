@@ -5,16 +5,12 @@ Imports nothing heavy, so that a command can show its choices and defaults at on
 
 from dataclasses import asdict, dataclass
 
+from broden.published import MIN_IOU, QUANTILE
+
 UNIONS = ("category", "mask", "all")
 """Which of a unit's active pixels count: in images that hold a label of the concept's category (the
 paper and the original code), only where such a label lies under the mask (NetDissect-Lite), or in
 all images (compexp, dissect)."""
-
-MIN_IOU = 0.04
-"""A unit is a detector above this IoU (Bau et al., CVPR 2017, section 3.2)."""
-
-QUANTILE = 0.005
-"""Share of a unit's activations above its threshold (Bau et al., CVPR 2017, section 3.1)."""
 
 PRECISIONS = ("fp32", "bf16")
 """Of the forward pass; everything after it is exact."""

@@ -1,7 +1,6 @@
 """The pass over the shards once the thresholds are exact: counts, and each unit's top images."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from broden.parallel import in_order
 from broden.reader import ProbeSet
 from dissection.codes import labels_of
 from dissection.layouts import LayerInfo
@@ -87,8 +87,7 @@ def count_shards(
 
     with (
         _small_operations(device) as workers,
-        ThreadPoolExecutor(workers, "count") as pool,
-        closing(pool.map(counted, numbers)) as results,
+        closing(in_order(counted, numbers, workers, workers + 1)) as results,
     ):
         for here, top, images in results:
             counts = {name: merge(counts[name], here[name]) for name in counts}

@@ -48,7 +48,7 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            card = json.loads(path.read_text())
+            card = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is not a run card ({error}); choose another --out") from error
         if not isinstance(card, dict) or card.get("format") != FORMAT:

@@ -1,9 +1,9 @@
 """The one pass of the images through the network: shards to disk, tails in memory."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,10 @@ class Plan(NamedTuple):
     def span(self, shard: int) -> tuple[int, int]:
         """Return the first image of a shard and one past its last."""
         return shard * SHARD_IMAGES, min((shard + 1) * SHARD_IMAGES, len(self.probe))
+
+    def images(self, shards: Iterable[int]) -> int:
+        """Return the number of images of some shards."""
+        return sum(last - first for first, last in map(self.span, shards))
 
     def shards(self) -> range:
         """Return the numbers of all shards."""
@@ -94,14 +98,12 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
         for info in plan.layers
     }
     finished = _restore(plan, store, mine, collectors)
-    restored = sum(plan.span(number)[1] - plan.span(number)[0] for number in finished)
-    advance(restored)
     writer = _Writer(plan, store, sorted(finished))
     try:
         _run_shards(plan, [n for n in mine if n not in finished], collectors, writer, advance)
     finally:
         writer.close()
-    return Passed(collectors, restored, writer.peak)
+    return Passed(collectors, plan.images(finished), writer.peak)
 
 
 def _restore(
@@ -113,7 +115,7 @@ def _restore(
         try:
             shard = store.read(number)
         except ShardError as error:
-            log.warning("%s; its images run again", error)
+            log.warning("%s: its images run again", error)
             continue
         for info in plan.layers:
             collectors[info.name].restore(shard.layers[info.name], info.grid)
@@ -141,7 +143,11 @@ def _run_shards(
         except NotFiniteError as error:
             raise _named(error, name, number, plan) from None
 
-    with capture(module, plan.layers, consume, plan.precision) as forward, closing(decoded):
+    with (
+        _float32(plan.device),
+        capture(module, plan.layers, consume, plan.precision) as forward,
+        closing(decoded),
+    ):
         for (number, (first, last)), images in zip(cuts, decoded, strict=True):
             forward(normalise(images.to(plan.device)))
             if last == plan.span(number)[1]:
@@ -149,6 +155,14 @@ def _run_shards(
                 bounds = {name: part.bound for name, part in cells.items()}
                 writer.write(number, Shard(plan.span(number)[0], cells), bounds)
             advance(last - first)
+
+
+def _float32(device: torch.device) -> AbstractContextManager:
+    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
 
 
 def _cut(plan: Plan, number: int) -> list[tuple[int, int]]:
@@ -174,7 +188,7 @@ class _Writer:
     def __init__(self, plan: Plan, store: ShardStore, written: list[int]):
         self._store, self._written = store, written
         self._grids = {info.name: info.grid for info in plan.layers}
-        self._size = self.peak = store.size()
+        self._size = self.peak = sum(store.path(n).stat().st_size for n in written)
         self._limit = PRUNE_BYTES
         self._pool = ThreadPoolExecutor(1, "shards")
         self._pending: Future | None = None

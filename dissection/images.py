@@ -1,18 +1,18 @@
 """Decoded batches of a probe set, made ahead of the network by threads."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from broden.parallel import in_order
 from broden.reader import ProbeSet, decode
 from dissection.preprocessing import Preprocessing
 
-AHEAD = 2
-"""Batches decoded before they are asked for."""
+AHEAD = 3
+"""Batches begun before they are asked for, at least; one more than workers if that is more."""
 
 
 def batches(
@@ -44,22 +44,15 @@ def batches(
     ValueError
         If an image cannot be decoded.
     """
+
+    def decoded(span: tuple[int, int]) -> Tensor:
+        return _decoded(probe, span, preprocessing)
+
     if workers == 0:
-        for span in spans:
-            yield _decoded(probe, span, preprocessing)
+        yield from map(decoded, spans)
         return
-    with ThreadPoolExecutor(workers, "decode") as pool:
-        waiting = deque()
-        try:
-            for span in spans:
-                waiting.append(pool.submit(_decoded, probe, span, preprocessing))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    with closing(in_order(decoded, spans, workers, max(AHEAD, workers + 1))) as results:
+        yield from results
 
 
 def _decoded(probe: ProbeSet, span: tuple[int, int], preprocessing: Preprocessing) -> Tensor:

@@ -43,6 +43,7 @@ def iou(counts: Counts, pixels: Tensor, primary: Tensor, union: str) -> Tensor:
     --------
     One unit with 6 active pixels, 4 of them in images that hold the category of label 1:
 
+    >>> import torch
     >>> counts = Counts(*map(torch.tensor, ([[0, 3]], [6], [[4]], [[3]])))
     >>> rules = [iou(counts, torch.tensor([0, 5]), torch.tensor([0, 0]), rule) for rule in UNIONS]
     >>> [round(float(value[0, 1]), 3) for value in rules]

@@ -173,7 +173,8 @@ def require_grid(infos: Sequence[LayerInfo]) -> None:
             )
         if info.layout == "vector":
             raise ValueError(
-                f"{name} gives one number an image and unit, no map; --method clip can label it"
+                f"{name} gives one number an image and unit, no map; "
+                "--layers help lists the layers that have a grid"
             )
         if info.grid is None:
             raise ValueError(

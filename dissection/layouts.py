@@ -72,7 +72,7 @@ class LayerInfo:
         if self.calls > 1:
             return f"runs {self.calls} times: name a module that runs once"
         if self.layout == "vector":
-            return "no grid: use --method clip"
+            return "no grid"
         return "" if self.grid else f"no grid: {self.output}"
 
 

@@ -5,15 +5,12 @@ factories of one's own. A further built-in network is an entry in `LOADERS`. No 
 evaluated as code, and no weight file is executed (see `dissection.checkpoints`).
 """
 
-import hashlib
 import importlib
 import importlib.util
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +19,7 @@ import torch
 from torch import nn
 
 from dissection import checkpoints, published
+from dissection.fingerprint import digest
 from dissection.layers import nearest
 from dissection.preprocessing import Preprocessing
 
@@ -64,24 +62,6 @@ class Network:
     def digest(self) -> str:
         """Return `digest` of the module."""
         return digest(self.module)
-
-
-def digest(module: nn.Module) -> str:
-    """Return the SHA-256, in hexadecimal, of a network's architecture and weights.
-
-    It covers the printed form of the module, and name, shape, dtype and bytes of every parameter
-    and buffer; neither device nor memory format. The code of `forward` is not seen.
-    """
-    # Functions print with their address, which changes from process to process.
-    sha = hashlib.sha256(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(module)).encode())
-    tensors = chain(
-        module.named_parameters(remove_duplicate=False),
-        module.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        sha.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return sha.hexdigest()
 
 
 def names() -> list[str]:
@@ -165,6 +145,8 @@ def _loader(name: str) -> Loader:
 def _from_factory(name: str, weights: Path | None, random_weights: bool) -> published.Loaded:
     """Build a network of the user's own."""
     where, _, attribute = name.rpartition(":")
+    if random_weights:
+        raise ValueError(f"{name} makes its own weights; random weights go with named networks")
     path = Path(where)
     is_file = path.suffix == ".py"
     if is_file and not path.is_file():

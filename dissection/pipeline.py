@@ -1,5 +1,6 @@
 """The order of the steps of a dissection by IoU; resume; ranks; what is written at the end."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from broden.reader import ProbeSet
 from dissection import card
-from dissection.assign import best, detectors
+from dissection.assign import Best, best, detectors
 from dissection.config import UNIONS, Execution, IouConfig
 from dissection.counting import Top, count_shards, merge_top
 from dissection.folder import RunFolder, file_name
@@ -25,8 +26,11 @@ from dissection.shards import ShardStore, atomic
 from dissection.tables import LayerResult, concept_table, tally_table, unit_table
 from dissection.tally import Counts
 
-Bar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
-"""Makes a progress bar from a text and a number of images: a context whose value advances it."""
+Bar = Callable[[str, int, int], AbstractContextManager[Callable[[int], object]]]
+"""Makes a progress bar from a text, a number of images and how many of them are done: a context
+whose value advances it."""
+
+log = logging.getLogger(__name__)
 
 
 class _Job(NamedTuple):
@@ -47,11 +51,11 @@ class _Job(NamedTuple):
         return self.ranks.share(self.plan.shards())
 
     @contextmanager
-    def stage(self, name: str, text: str):
-        """Time a step and show its progress."""
+    def stage(self, name: str, text: str, done: int = 0):
+        """Time a step and show its progress, from the images that are done on."""
         started = time.perf_counter()
-        images = sum(last - first for first, last in map(self.plan.span, self.shards()))
-        with self.bar(text, images) if self.ranks.leads else nullcontext(_ignore) as advance:
+        images = self.plan.images(self.shards())
+        with self.bar(text, images, done) if self.ranks.leads else nullcontext(_ignore) as advance:
             yield advance
         self.seconds[name] = time.perf_counter() - started
 
@@ -60,7 +64,6 @@ def _ignore(_images: int) -> None:
     pass
 
 
-@torch.inference_mode()
 def run_iou(
     network: Network,
     patterns: Sequence[str] | str,
@@ -117,9 +120,12 @@ def run_iou(
     with folder.locked() if ranks.leads else nullcontext():
         complete = ranks.all(folder.claim(settings) if ranks.leads else None)[0]
         if complete:
-            _clear_leftovers(folder, store)
+            if ranks.leads:
+                _clear_leftovers(folder, store)
+            ranks.wait()
             return f"{folder.path} is complete with these settings, nothing to do"
-        return _run(job)
+        with torch.inference_mode():
+            return _run(job)
 
 
 def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:
@@ -143,7 +149,11 @@ def _layers(
 
 
 def _run(job: _Job) -> str:
-    with job.stage("images", "images") as advance:
+    found = job.plan.images(job.store.finished(job.shards()))
+    if found:
+        everything = job.plan.images(job.shards())
+        log.info("found %d of %d images finished by an earlier start", found, everything)
+    with job.stage("images", "images", found) as advance:
         passed = run_images(job.plan, job.store, job.shards(), advance)
     started = time.perf_counter()
     thresholds = {name: _threshold(passed, name, job.ranks) for name in passed.collectors}
@@ -192,7 +202,7 @@ def _result(job: _Job, info: LayerInfo, threshold: Tensor, counts: Counts, top: 
         threshold.cpu().numpy(),
         Counts(*(part.cpu().numpy() for part in counts)),
         {rule: values.cpu().numpy() for rule, values in by_rule.items()},
-        type(chosen)(*(part.cpu().numpy() for part in chosen)),
+        Best(*(part.cpu().numpy() for part in chosen)),
         detectors(chosen, job.config.min_iou),
         top.image,
         top.value,

@@ -9,8 +9,8 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -23,7 +23,7 @@ from dissection.stencils import neighbourhood, where
 FORMAT = "shard/1"
 
 
-class ShardError(Exception):
+class ShardError(ValueError):
     """A shard file that is not what this run wrote."""
 
 
@@ -129,7 +129,7 @@ class ShardStore:
         """Return where shard ``number`` is or will be."""
         return self.folder / f"{number:06d}.npz"
 
-    def finished(self, numbers: range) -> list[int]:
+    def finished(self, numbers: Sequence[int]) -> list[int]:
         """Return which of these shards are complete."""
         return [number for number in numbers if self.path(number).exists()]
 
@@ -175,8 +175,10 @@ class ShardStore:
                     layer: Cells(*(arrays[f"{position}/{name}"] for name in Cells._fields))
                     for position, layer in enumerate(header["layers"])
                 }
+        except ShardError:
+            raise
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-            raise ShardError(f"{path} is damaged ({error}); delete it and run again") from error
+            raise ShardError(f"{path} is damaged ({error})") from error
         return Shard(header["first"], layers)
 
     def prune(self, number: int, bounds: dict[str, np.ndarray], grids: dict) -> None:
@@ -200,14 +202,21 @@ class ShardStore:
     def clear(self) -> None:
         """Delete all shards."""
         for path in self.folder.glob("*.npz*"):
-            path.unlink()
-        if self.folder.exists():
+            path.unlink(missing_ok=True)
+        # something foreign in it is not ours to delete
+        with suppress(OSError):
             self.folder.rmdir()
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name, complete and on disk, when the block ends well."""
+    """Open a file that appears under its name, complete and on disk, when the block ends well.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; names the file, of which no part is left.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(partial, "w+b") as handle:
@@ -215,6 +224,9 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = f"{os.strerror(error.errno)}; what is finished stays, run again to continue"
+            raise OSError(error.errno, reason, str(path)) from error
         raise

@@ -1,6 +1,7 @@
 """The tables of a dissection: one row a unit, a concept, or a unit in the published format."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from broden.labels import LabelTable
 from dissection.assign import Best, Detectors
 from dissection.layouts import LayerInfo
 from dissection.tally import Counts
+
+TEXT_COLUMNS = ("layer", "label", "category")
 
 TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
 """Columns of each category in the published NetDissect tally, each as ``<category>-<field>``."""
@@ -73,7 +76,7 @@ def _category_names(names: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def concept_table(units: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a layer and label: how many units carry it, and how many of them detect it.
+    """Return one row a layer and label: how many units carry it, detectors or not.
 
     Parameters
     ----------
@@ -81,12 +84,10 @@ def concept_table(units: pd.DataFrame) -> pd.DataFrame:
         From `unit_table`.
     """
     order = {layer: place for place, layer in enumerate(dict.fromkeys(units["layer"]))}
-    groups = units.groupby(["layer", "label", "category"], sort=False)["detector"]
-    table = groups.agg(units="size", detectors="sum").reset_index()
+    groups = units.groupby(["layer", "label", "category"], sort=False)
+    table = groups.size().rename("units").reset_index()
     table["order"] = table["layer"].map(order)
-    table = table.sort_values(
-        ["order", "units", "detectors", "label"], ascending=[True, False, False, True]
-    )
+    table = table.sort_values(["order", "units", "label"], ascending=[True, False, True])
     return table.drop(columns="order").reset_index(drop=True)
 
 
@@ -127,7 +128,14 @@ def tally_table(result: LayerResult, labels: LabelTable, union: str) -> pd.DataF
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def read_tally(path) -> pd.DataFrame:
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV of results; names of layers, labels and categories stay text."""
+    names = pd.read_csv(path, nrows=0).columns
+    text = [n for n in names if n in TEXT_COLUMNS or n.endswith("-label")]
+    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(text, str))
+
+
+def read_tally(path: str | Path) -> pd.DataFrame:
     """Read a tally, ours or a published NetDissect result file.
 
     Parameters
@@ -146,7 +154,7 @@ def read_tally(path) -> pd.DataFrame:
     ValueError
         If the columns are not those of a tally.
     """
-    table = pd.read_csv(path, keep_default_na=False)
+    table = read_table(path)
     missing = {"unit", "category", "label", "score"} - set(table.columns)
     categories = tally_categories(table)
     missing |= {f"{c}-{f}" for c in categories for f in TALLY_FIELDS} - set(table.columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -50,9 +51,7 @@ def run(
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough; keep Python from complaining.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return _reader_left()
     except KeyboardInterrupt:
         if args.debug:
             raise
@@ -68,6 +67,21 @@ def run(
         for line in getattr(error, "details", ()):
             print(_one_line(line), file=sys.stderr)
     return FAILED
+
+
+def _reader_left() -> int:
+    """Return the status when the reader of our output (head, less) has seen enough.
+
+    Results are printed when the work is done; a progress bar that nobody reads is not the end.
+    """
+    stdout = sys.stdout.fileno()
+    watch = select.poll()
+    watch.register(stdout, 0)
+    done = bool(watch.poll(0))
+    # Python would complain at exit
+    for stream in (stdout, sys.stderr.fileno()):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    return DONE if done else FAILED
 
 
 def message(error: Exception, expected: tuple[type[Exception], ...] = _EXPECTED) -> str:
@@ -87,3 +101,24 @@ def _print_error(text: str) -> None:
 def _one_line(text: str) -> str:
     """Return text without line breaks or control characters that could hide part of it."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+
+
+def positive(text: str) -> int:
+    """Return the number above 0 that an option gives."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def natural(text: str) -> int:
+    """Return the number that an option gives, 0 or above."""
+    return 0 if text == "0" else positive(text)
+
+
+def fraction(text: str) -> float:
+    """Return the number from 0 up to but not 1 that an option gives."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+    return value

@@ -15,7 +15,7 @@ import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from _cli import add_debug, run
+from _cli import add_debug, natural, positive, run
 from _network import add_network, layers, network
 
 from dissection.config import PRECISIONS, Execution, IouConfig
@@ -29,22 +29,25 @@ def _parser() -> argparse.ArgumentParser:
     default = Execution()
     parser.add_argument("--probe", required=True, metavar="FILE", help="made by build_broden.py")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="repeat or cut the probe set (default: as it is)"
+        "--images",
+        type=positive,
+        metavar="N",
+        help="repeat or cut the set (default: as it is)",
     )
     parser.add_argument(
         "--sizes",
-        type=lambda text: [int(part) for part in text.split(",")],
+        type=lambda text: [positive(part) for part in text.split(",")],
         default=[1],
         metavar="1,4,16",
         help="multiples of the images to measure (default: 1)",
     )
     parser.add_argument(
-        "--rounds", type=int, default=3, help="pairs of the first size (default: %(default)s)"
+        "--rounds", type=positive, default=3, help="pairs of the first size (default: %(default)s)"
     )
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument("--device", default=default.device)
-    parser.add_argument("--batch-size", type=int, default=default.batch_size)
-    parser.add_argument("--workers", type=int)
+    parser.add_argument("--batch-size", type=positive, default=default.batch_size)
+    parser.add_argument("--workers", type=natural)
     add_debug(parser)
     return parser
 
@@ -140,8 +143,6 @@ def _benchmark(args: argparse.Namespace) -> None:
     from broden.reader import ProbeSet
     from dissection.images import batches
 
-    if args.rounds < 1 or min(args.sizes) < 1 or (args.images or 1) < 1:
-        raise ValueError("--rounds, --sizes and --images must be at least 1")
     model = network(args)
     names = layers(args, model)
     with ProbeSet(args.probe) as probe:

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from _cli import FAILED, add_debug, run
+from _cli import FAILED, add_debug, fraction, positive, run
+
+from broden.published import QUANTILE
 
 MINI = "mini"
 
@@ -173,20 +175,6 @@ def _mini(args: argparse.Namespace) -> None:
     print(f"{args.target}: {args.images} images, digest {digest}")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
 def _command(commands, name: str, body: Callable, text: str, probe: bool = True):
     """Add a subcommand, with a PROBE to work on if `probe`."""
     sub = commands.add_parser(
@@ -213,13 +201,13 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = _command(commands, "info", _info, "say what a probe file holds")
     sub.add_argument("--labels", action="store_true", help="list every label with its ceiling")
-    sub.add_argument("--quantile", type=_fraction, default=0.005, help="of the ceilings")
+    sub.add_argument("--quantile", type=fraction, default=QUANTILE, help="of the ceilings")
 
     _command(commands, "verify", _verify, "recompute digests and masses, decode every image")
 
     sub = _command(commands, "find", _find, "list the images that hold a label, most pixels first")
     sub.add_argument("--label", action="append", required=True, help="name; may be repeated")
-    sub.add_argument("--limit", type=_positive, default=20, help="images listed for each label")
+    sub.add_argument("--limit", type=positive, default=20, help="images listed for each label")
 
     sub = _command(commands, "show", _show, "draw an image beside its label maps")
     sub.add_argument("--image", required=True, help="index from 0, or name")

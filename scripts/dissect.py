@@ -6,10 +6,11 @@ is started again.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
-from _cli import add_debug, run
+from _cli import add_debug, fraction, natural, positive, run
 from _network import add_network, infos, layers, network
 
 from dissection.config import MIN_IOU, PRECISIONS, QUANTILE, UNIONS, Execution, IouConfig
@@ -34,12 +35,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="made by build_broden.py, or `mini`, generated on first use (default: %(default)s)",
     )
-    data.add_argument("--limit", type=int, metavar="N", help="use the first N images only")
+    data.add_argument("--limit", type=positive, metavar="N", help="use the first N images only")
     data.add_argument(
         "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
     )
     _add_definitions(parser.add_argument_group("definitions"))
-    _add_execution(parser.add_argument_group("execution (changes no result)"))
+    _add_execution(parser.add_argument_group("execution (not part of a run's settings)"))
     add_debug(parser)
     return parser
 
@@ -47,13 +48,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_definitions(group) -> None:
     group.add_argument(
         "--quantile",
-        type=float,
+        type=fraction,
         default=QUANTILE,
         help="share of a unit's activations above its threshold (default: %(default)s)",
     )
     group.add_argument(
         "--min-iou",
-        type=float,
+        type=fraction,
         default=MIN_IOU,
         help="a unit is a detector above it (default: %(default)s)",
     )
@@ -71,12 +72,17 @@ def _add_definitions(group) -> None:
 
 def _add_execution(group) -> None:
     default = Execution()
-    group.add_argument("--device", default=default.device, help="auto, cpu, cuda, cuda:1, mps")
     group.add_argument(
-        "--batch-size", type=int, default=default.batch_size, help="(default: %(default)s)"
+        "--device", default=default.device, help="auto, cpu, cuda, cuda:1 (default: %(default)s)"
     )
     group.add_argument(
-        "--workers", type=int, help="decoding threads (default: 0 on the CPU, else 2)"
+        "--batch-size",
+        type=positive,
+        default=default.batch_size,
+        help="images a forward pass, at most the 64 of a shard (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers", type=natural, help="decoding threads (default: 0 on the CPU, else 2)"
     )
     group.add_argument(
         "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"
@@ -98,6 +104,8 @@ def _dissect(args: argparse.Namespace) -> None:
     )
     if args.model == DEFAULT_MODEL and not args.layers:
         args.layers = DEFAULT_LAYERS
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("dissection").setLevel(logging.INFO)
     model = network(args)
     if args.layers == "help":
         from dissection.layers import describe

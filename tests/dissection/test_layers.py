@@ -271,7 +271,7 @@ def test_to_maps_refuses_another_shape_than_was_found(shape, layout, grid):
     [
         (Residual, "dead", r"layer dead \(Conv2d\) never runs"),
         (Residual, "relu", r"layer relu \(ReLU\) runs 2 times.*name a module that runs once"),
-        (Residual, "fc", "one number an image and unit, no map; --method clip can label it"),
+        (Residual, "fc", "one number an image and unit, no map; --layers help lists"),
         (Odd, "argmax", r"gives no maps but int64 \(2, 16, 16\)"),
         (Odd, "shape", "gives no maps but str"),
         (Odd, "scalar", r"gives no maps but float32 \(\)"),
@@ -298,7 +298,7 @@ def test_the_table_says_shapes_and_what_to_mind():
         "shortcut  Conv2d           4    8x8",
         "relu      ReLU             4  16x16  runs 2 times: name a module that runs once",
         "dead      Conv2d           -      -  never runs",
-        "fc        Linear           3      -  no grid: use --method clip",
+        "fc        Linear           3      -  no grid",
         "",
         "a good start: --layers bn1,shortcut",
     ]

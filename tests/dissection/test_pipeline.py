@@ -201,12 +201,14 @@ def test_a_run_killed_anywhere_and_resumed_gives_the_same_files(
     assert files(tmp_path / "run") == unbroken
 
 
-def test_a_resumed_run_says_what_it_found(probe, tmp_path, monkeypatch):
+def test_a_resumed_run_says_what_it_found(probe, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "dissection")
     with monkeypatch.context() as patch:
         killed_at(patch, forward.Collector, "__call__", 5)
         with pytest.raises(Killed):
             run(probe, tmp_path / "run")
     assert "8 of them from an earlier start" in run(probe, tmp_path / "run").message
+    assert "found 8 of 22 images finished by an earlier start" in caplog.text
 
 
 def test_shards_of_a_resumed_run_are_those_of_an_unbroken_one(probe, tmp_path, monkeypatch):
@@ -265,8 +267,9 @@ def test_a_full_disk_keeps_what_was_finished(probe, tmp_path, unbroken, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(shards.os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left .*; what is finished stays") as caught:
             run(probe, tmp_path / "run")
+    assert caught.value.filename.endswith("000002.npz")
     kept = sorted(path.name for path in (tmp_path / "run" / "shards").iterdir())
     assert kept == ["000000.npz", "000001.npz"]
     assert "8 of them" in run(probe, tmp_path / "run").message
@@ -292,10 +295,59 @@ def _spoil(_module, _inputs, output, seen=[]):  # noqa: B006 - counts the images
     return output
 
 
-def test_training_mode_is_given_back(probe):
+def dissected(module, probe, **options):
+    return dissection.dissect(
+        module, "maps", probe, preprocessing=planted.PLAIN, execution=EXECUTION, **options
+    )
+
+
+def test_training_modes_are_given_back(probe):
     module = planted.Detectors().train()
-    dissection.dissect(module, "maps", probe, preprocessing=planted.PLAIN, execution=EXECUTION)
+    module.after.eval()
+    dissected(module, probe)
     assert module.training
+    assert module.maps.training
+    assert not module.after.training
+
+
+class Trained(planted.Detectors):
+    """A planted network with a parameter that a channels_last copy replaces."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1, 8, 1, 1))
+
+    def forward(self, images):
+        return super().forward(images) * self.scale
+
+
+def test_a_dissected_module_can_still_be_trained(probe):
+    module = Trained()
+    dissected(module, probe)
+    module(torch.zeros(1, 3, 16, 16)).sum().backward()
+    assert module.scale.grad is not None
+
+
+def test_a_network_whose_code_differs_is_another_one(probe, tmp_path):
+    module = planted.Detectors()
+    module.gain = 1.0
+    dissected(module, probe, out=tmp_path / "run")
+    module.gain = 5.0
+    with pytest.raises(ValueError, match=r"other settings: model.digest"):
+        dissected(module, probe, out=tmp_path / "run")
+
+
+def test_preprocessing_of_a_named_network_is_its_own(probe):
+    with pytest.raises(ValueError, match="preprocessing goes with an nn.Module"):
+        dissection.dissect(planted.network(), "maps", probe, preprocessing=planted.PLAIN)
+
+
+def test_layers_called_by_numbers_stay_text(probe, tmp_path):
+    module = torch.nn.Sequential(torch.nn.Sequential(planted.Detectors()))
+    result = dissection.dissect(
+        module, "0.0", probe, preprocessing=planted.PLAIN, execution=EXECUTION
+    )
+    assert set(result.units["layer"]) == set(result.concepts["layer"]) == {"0.0"}
 
 
 def test_the_whole_map_can_be_active_where_k_is_0(probe, tmp_path):

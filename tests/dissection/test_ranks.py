@@ -107,10 +107,17 @@ def test_device_is_the_processor_where_there_is_no_gpu(monkeypatch):
     assert local_device("cpu") == torch.device("cpu")
 
 
-def test_each_process_takes_its_own_gpu(monkeypatch):
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_each_process_takes_its_own_gpu(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda *_, device, dtype: torch.ones(1))
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert local_device("auto") == torch.device("cuda:3")
+    assert local_device(name) == torch.device("cuda:3")
+
+
+def test_a_device_without_float64_is_refused():
+    with pytest.raises(ValueError, match="device 'meta' cannot be used"):
+        local_device("meta")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:-1", ""])

@@ -190,7 +190,7 @@ def test_shard_of_another_format_is_refused(store, shard, monkeypatch):
 
 
 def test_missing_shard_is_refused(store):
-    assert_refused(store, "is damaged .*delete it and run again")
+    assert_refused(store, "is damaged")
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])

@@ -134,7 +134,7 @@ def test_unlabelled_is_never_named(units):
 
 def test_concepts_are_counted_by_layer_most_units_first(units):
     concepts = concept_table(units)
-    assert [*concepts.columns[:4]] == ["layer", "label", "category", "units"]
+    assert [*concepts.columns] == ["layer", "label", "category", "units"]
     expected = []
     for name in ("features.0", "layer4"):
         rows = [row for row in units.to_dict("records") if row["layer"] == name]
@@ -142,10 +142,9 @@ def test_concepts_are_counted_by_layer_most_units_first(units):
         found = []
         for label, category in held:
             own = [row for row in rows if row["label"] == label]
-            detectors = sum(row["detector"] for row in own)
-            found.append((-len(own), -detectors, label, category))
-        for many, detectors, label, category in sorted(found):
-            expected.append((name, label, category, -many, -detectors))
+            found.append((-len(own), label, category))
+        for many, label, category in sorted(found):
+            expected.append((name, label, category, -many))
     assert [*concepts.itertuples(index=False, name=None)] == expected
     assert concepts["units"].sum() == len(units)
 

@@ -87,3 +87,23 @@ def test_closed_pipe_is_no_failure():
         assert process.stderr.read() == ""
         process.stderr.close()
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize(("stream", "status"), [("stdout", 0), ("stderr", 1)])
+def test_only_a_reader_of_the_results_may_leave(stream, status):
+    code = (
+        "import sys, _cli, argparse\n"
+        "def body(args):\n"
+        f"    for _ in range(10**6): print('x' * 100, file=sys.{stream})\n"
+        "sys.exit(_cli.run(body, argparse.Namespace(debug=False)))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(_cli.__file__).parent,
+        **{name: subprocess.PIPE for name in ("stdout", "stderr")},
+    )
+    getattr(process, stream).close()
+    other = {"stdout": process.stderr, "stderr": process.stdout}[stream]
+    other.read()
+    other.close()
+    assert process.wait(timeout=30) == status
