@@ -78,8 +78,8 @@ class Collector:
     def take(self, grid: tuple[int, int]) -> Cells:
         """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
         bound = self.tail.bound.cpu().numpy().copy()
-        if self._seen <= 2 * self._images:
-            # the batches of the first shards kept cells by bounds far below the one at their end
+        if self._seen == self._images:
+            # the first shard's batches kept cells by bounds far below the one at its end
             for place, batch in enumerate(self._batches):
                 self._batches[place] = prune(Cells(*batch, bound), bound, grid)[:-1]
         parts = _joined(self._batches)

@@ -22,6 +22,9 @@ from dissection.stencils import neighbourhood, where
 
 FORMAT = "shard/1"
 
+PRUNE_CHUNK = 8
+"""Images pruned at once."""
+
 
 class ShardError(ValueError):
     """A shard file that is not what this run wrote."""
@@ -102,8 +105,8 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
         (h, w) of the layer.
     """
     parts = []
-    for image in range(len(cells.mean)):
-        maps = torch.from_numpy(unpack(cells, grid, np.array([image])))
+    for images in np.array_split(np.arange(len(cells.mean)), -(-len(cells.mean) // PRUNE_CHUNK)):
+        maps = torch.from_numpy(unpack(cells, grid, images))
         parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
     known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     bound = np.maximum(cells.bound, bound)
