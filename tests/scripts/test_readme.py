@@ -26,3 +26,7 @@ def test_there_are_commands():
 @pytest.mark.parametrize("target", sorted(set(TARGETS) & {"demo", "test", "lint"}))
 def test_make_targets_exist(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_nothing_is_left_to_fill_in():
+    assert not re.search(r"^[A-Z0-9]{4,}$|TODO|: [A-Z]+[0-9]*$", TEXT, re.MULTILINE)
