@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -167,11 +168,15 @@ def _fetch(
         failures = 0 if _size(part) > furthest else failures + 1
         furthest = max(furthest, _size(part))
         if failures > retries:
+            kept = f"what was loaded is kept in {part.name}, " if _size(part) else ""
             raise DownloadError(
-                f"{url}: gave up after {failures} attempts without progress ({reason}); what was"
-                f" loaded is kept in {part.name}, run the same command to resume"
+                f"{url}: gave up after {failures} attempts without progress ({reason}); "
+                f"{kept}run the same command to try again, or name a mirror with --url"
             )
-        time.sleep(min(_LONGEST_PAUSE, backoff * 2 ** max(0, failures - 1)))
+        pause = min(_LONGEST_PAUSE, backoff * 2 ** max(0, failures - 1))
+        if progress:
+            print(f"{reason}; trying again in {pause:.0f} s", file=sys.stderr)
+        time.sleep(pause)
 
 
 def _attempt(part: Path, state: _State, timeout: float, progress: bool) -> None:

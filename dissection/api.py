@@ -64,6 +64,9 @@ class Dissection:
         units, concepts = (read_table(folder.path / name) for name in ("units.csv", "concepts.csv"))
         return cls(folder.path, card, units, concepts, message)
 
+    def __repr__(self) -> str:
+        return f"<dissection of {', '.join(self.layers)}: {len(self.units)} units, {self.path}>"
+
     @property
     def layers(self) -> list[str]:
         """Names of the layers."""
@@ -74,8 +77,26 @@ class Dissection:
         return read_tally(self.path / "tally" / f"{file_name(layer)}.csv")
 
     def scores(self, layer: str, name: str) -> np.ndarray:
-        """Return a layer's array of scores.h5, such as ``intersection`` or ``iou/category``."""
+        """Return a layer's array of scores.h5.
+
+        Parameters
+        ----------
+        layer : str
+            One of `layers`.
+        name : str
+            ``threshold``, ``intersection``, ``iou/`` or ``area/`` with ``category``, ``mask`` or
+            ``all``, ``top/image`` or ``top/value``. Columns are label numbers, 0 the unlabelled.
+
+        Raises
+        ------
+        ValueError
+            If there is no such array.
+        """
         with h5py.File(self.path / "scores.h5") as file:
+            if f"layers/{layer}" not in file:
+                raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
+            if not isinstance(file.get(f"layers/{layer}/{name}"), h5py.Dataset):
+                raise ValueError(f"no array {name!r}; such as threshold, iou/category, top/image")
             return file[f"layers/{layer}/{name}"][()]
 
 
@@ -95,7 +116,7 @@ def dissect(
     Parameters
     ----------
     model : str, Network or nn.Module
-        What `models.load` takes or returns, or any module that takes (N, 3, h, w) images. It is
+        What `dissection.load` takes or returns, or any module that takes (N, 3, h, w) images. It is
         moved to the device and to channels_last in place.
     layers : str or sequence of str
         Dotted names; ``*`` and ``?`` stand for parts of a name.
@@ -118,12 +139,7 @@ def dissect(
         If anything given cannot be used; the message says what and why.
     """
     execution = execution or Execution()
-    if preprocessing is not None and isinstance(model, str | Network):
-        raise ValueError("preprocessing goes with an nn.Module; a network by name has its own")
-    if isinstance(model, str):
-        model = load(model)
-    elif isinstance(model, nn.Module):
-        model = Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")
+    model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
         with _opened(probe, limit) as opened, _evaluating(model.module):
@@ -137,6 +153,21 @@ def dissect(
     if out is None:
         weakref.finalize(result, shutil.rmtree, folder.path)
     return result
+
+
+def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | None) -> Network:
+    if isinstance(model, nn.Module):
+        return Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")
+    if preprocessing is not None:
+        raise ValueError("preprocessing goes with an nn.Module; a network by name has its own")
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, str):
+        return load(model)
+    raise TypeError(
+        f"model must be a name, an nn.Module or what dissection.load returns, got "
+        f"{type(model).__name__}; give the preprocessing of a module as preprocessing="
+    )
 
 
 def _opened(probe: str | Path | ProbeSet, limit: int | None) -> AbstractContextManager[ProbeSet]:

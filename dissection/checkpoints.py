@@ -187,7 +187,7 @@ def _complaint(path: Path, error: Exception) -> str:
             f"{path} is refused: beside tensors it holds objects ({forbidden[1]}) and reading it "
             f"could execute code; load it where you trust it and {_SAVE_HINT}"
         )
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    reason = f"{type(error).__name__} {' '.join(str(error).split())[:160]}".rstrip()
     return f"{path} is not a weight file that can be read, or it is damaged or cut off: {reason}"
 
 

@@ -106,6 +106,10 @@ class RunFolder:
             self.write({"status": "running", "settings": settings})
             return False
         different = differences(card.get("settings", {}), settings)
+        if different and card.get("status") != "complete" and not any(self.shards.glob("*.npz")):
+            # nothing of the other run was finished, so nothing is lost
+            self.write({"status": "running", "settings": settings})
+            return False
         if different:
             raise ValueError(
                 f"{self.path} belongs to a run with other settings: {'; '.join(different)}; "
@@ -142,7 +146,7 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
 
 def _short(value: object) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:12]}...{text[-12:]}"
 
 
 def file_name(layer: str) -> str:

@@ -156,7 +156,7 @@ def _from_factory(name: str, weights: Path | None, random_weights: bool) -> publ
         source = _import_file(path) if is_file else importlib.import_module(where)
         factory = getattr(source, attribute, None)
     if not callable(factory) or isinstance(factory, nn.Module):
-        public = [key for key in vars(source) if not key.startswith("_")]
+        public = [k for k, v in vars(source).items() if callable(v) and not k.startswith("_")]
         raise TypeError(
             f"{name}: {where} has no function {attribute!r}{nearest(attribute, public)}; "
             "it must name one that takes nothing and returns an nn.Module"

@@ -342,6 +342,28 @@ def test_preprocessing_of_a_named_network_is_its_own(probe):
         dissection.dissect(planted.network(), "maps", probe, preprocessing=planted.PLAIN)
 
 
+def test_what_is_no_network_is_refused_in_words(probe):
+    with pytest.raises(TypeError, match="got tuple; give the preprocessing of a module as"):
+        dissection.dissect(planted.factory(), "maps", probe)
+
+
+def test_unknown_scores_name_what_there_is(probe, tmp_path):
+    result = run(probe, tmp_path / "run")
+    with pytest.raises(ValueError, match="no layer 'fc'; one of maps"):
+        result.scores("fc", "threshold")
+    with pytest.raises(ValueError, match="no array 'iou'; such as threshold"):
+        result.scores("maps", "iou")
+
+
+def test_a_start_that_finished_nothing_blocks_nothing(probe, tmp_path, monkeypatch, unbroken):
+    with monkeypatch.context() as patch:
+        killed_at(patch, forward.Collector, "__call__", 1)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run", IouConfig(0.1))
+    run(probe, tmp_path / "run")
+    assert files(tmp_path / "run") == unbroken
+
+
 def test_layers_called_by_numbers_stay_text(probe, tmp_path):
     module = torch.nn.Sequential(torch.nn.Sequential(planted.Detectors()))
     result = dissection.dissect(
