@@ -131,6 +131,10 @@ class ProbeWriter:
         """Record a row that was left out."""
         self._columns.skip(skipped)
 
+    def describe(self, table: LabelTable) -> None:
+        """Replace the table by one of the labels that were added, with their frequencies."""
+        self._columns.table = table
+
     def finish(self, progress: bool = False) -> str:
         """Complete the file, verify it, and move it to its name; return the digest.
 

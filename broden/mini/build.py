@@ -1,0 +1,133 @@
+"""Writing of the set: images drawn in several processes, one probe file, a cache of the default."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+
+from broden.mini import camera, naming
+from broden.mini.canvas import GRID, SIDE
+from broden.mini.compose import compose
+from broden.progress import bar
+from broden.reader import ProbeSet
+from broden.records import LabelledImage, labelled
+from broden.schema import ProbeSetError
+from broden.writer import ProbeWriter
+
+#: Raised whenever the pictures change, so that a cached set of an older kind is not reused.
+VERSION = 2
+IMAGES, SEED = 1000, 0
+# Below this many images a process, starting it takes longer than it saves.
+_WORTHWHILE = 40
+
+
+def image(seed: int, index: int) -> LabelledImage:
+    """Draw one image with its labels; equal arguments give an equal picture."""
+    from broden.images import decode
+
+    drawn = compose(seed, index)
+    data = camera.jpeg(drawn.rgb, drawn.caption)
+    planes, categories = naming.planes(drawn, decode(data))
+    name = f"mini/{drawn.kind}/{index:05d}.jpg"
+    return labelled(name, "train", data, (SIDE, SIDE), planes, categories, naming.whole(drawn))
+
+
+def build(
+    path: str | Path,
+    images: int = IMAGES,
+    seed: int = SEED,
+    progress: bool = False,
+    processes: int | None = None,
+) -> str:
+    """Write a set and return its digest: 224x224 images, grid 112x112, captions in the JPEGs.
+
+    Image `i` of a seed is the same in a set of any size. Labels that no image holds are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The probe file to write.
+    images, seed : int
+        How many, and of which seed.
+    progress : bool
+        Whether to show bars.
+    processes : int, optional
+        How many draw; as many as there are processors unless given.
+
+    Raises
+    ------
+    ValueError
+        When `images` is not above 0 or `seed` is negative.
+    """
+    if images < 1 or seed < 0:
+        raise ValueError(f"images is {images}, seed {seed}; expected at least 1 and at least 0")
+    frequency, pixels = np.zeros((2, len(naming.HOME)), np.int64)
+    any_label = np.minimum(np.arange(len(naming.HOME)), 1)
+    every, grid = naming.table(any_label, any_label), (GRID, GRID)
+    with ProbeWriter(path, every, grid, name="mini", source=f"seed {seed}") as writer:
+        drawn = _drawn(seed, images, processes)
+        with closing(drawn), bar(drawn, images, "draw", progress) as todo:
+            for one in todo:
+                writer.add(one)
+                frequency[one.contents.label] += 1
+                pixels[one.contents.label] += one.contents.pixels
+        writer.describe(naming.table(frequency, pixels / GRID**2))
+        return writer.finish(progress)
+
+
+def default_probe(progress: bool = True) -> Path:
+    """Return the path of the default set in the user's cache, built there on first use."""
+    from filelock import FileLock
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = cache / "network-dissection" / f"mini-v{VERSION}-seed{SEED}-{IMAGES}.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        try:
+            ProbeSet(path).close()
+        except (FileNotFoundError, ProbeSetError):
+            build(path, IMAGES, SEED, progress)
+    return path
+
+
+def _drawn(seed: int, images: int, processes: int | None) -> Iterator[LabelledImage]:
+    """Yield the images in order, drawn by several processes if that is worthwhile."""
+    processes = processes or min(_processors(), images // _WORTHWHILE)
+    if processes < 2:
+        yield from (image(seed, index) for index in range(images))
+        return
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+    with ExitStack() as stack:
+        workers = []
+        for first in range(processes):
+            job = [str(n) for n in (seed, first, images, processes)]
+            command = [sys.executable, "-m", "broden.mini.worker", *job]
+            worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+            stack.callback(worker.wait)
+            stack.callback(worker.kill)
+            workers.append(stack.enter_context(worker.stdout))
+        for index in range(images):
+            yield _received(workers[index % processes])
+
+
+def _received(pipe) -> LabelledImage:
+    """Return the next image that a process of ours has drawn."""
+    try:
+        return pickle.load(pipe)
+    except EOFError as error:
+        raise RuntimeError("a process that drew images ended early; see its message") from error
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
