@@ -1,8 +1,9 @@
 """Turn a name into a network in eval mode, with the preprocessing it was trained with.
 
-`load` knows torchvision's names, the Places365 networks, efficientnet_lite0, `timm:NAME`, and
-factories of one's own. A further built-in network is an entry in `LOADERS`. No name is ever
-evaluated as code, and no weight file is executed (see `dissection.checkpoints`).
+`load` knows the small networks of this package (`mini_scenes` and others), torchvision's names,
+the Places365 networks, efficientnet_lite0, `timm:NAME`, and factories of one's own. A further
+built-in network is an entry in `LOADERS`. No name is ever evaluated as code, and no weight file is
+executed (see `dissection.checkpoints`).
 """
 
 import importlib
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dissection import checkpoints, published
+from dissection import checkpoints, mini, published
 from dissection.fingerprint import digest
 from dissection.layers import nearest
 from dissection.preprocessing import Preprocessing
@@ -29,6 +30,9 @@ __all__ = ["LOADERS", "Loader", "Network", "digest", "load", "names"]
 Loader = Callable[[str, Path | None, bool], published.Loaded]
 
 LOADERS: dict[str, Loader] = {
+    "mini_scenes": mini.trained,
+    "mini_objects": mini.trained,
+    "mini_random": mini.untrained,
     "efficientnet_lite0": published.efficientnet_lite0,
     "alexnet_places365": published.places365,
     "densenet161_places365": published.places365,

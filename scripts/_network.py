@@ -10,9 +10,9 @@ def add_network(parser: argparse.ArgumentParser, default: str) -> None:
         "--model",
         default=default,
         metavar="M",
-        help="torchvision name, resnet18_places365 (alexnet, resnet50, densenet161), "
-        "efficientnet_lite0, timm:NAME, package.module:factory or file.py:factory "
-        "(default: %(default)s)",
+        help="mini_scenes, mini_objects, mini_random, a torchvision name, resnet18_places365 "
+        "(alexnet, resnet50, densenet161), efficientnet_lite0, timm:NAME, package.module:factory "
+        "or file.py:factory (default: %(default)s)",
     )
     group.add_argument("--weights", metavar="FILE", help="load these instead of the published ones")
     group.add_argument(

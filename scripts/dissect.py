@@ -15,8 +15,10 @@ from _network import add_network, infos, layers, network
 
 from dissection.config import MIN_IOU, PRECISIONS, QUANTILE, UNIONS, Execution, IouConfig
 
-DEFAULT_MODEL = "efficientnet_lite0"
-DEFAULT_LAYERS = "blocks.2,blocks.4,blocks.6"
+DEFAULT_MODEL = "mini_scenes"
+_MINI_LAYERS = "layer2,layer3,layer4"
+DEFAULT_LAYERS = {name: _MINI_LAYERS for name in ("mini_scenes", "mini_objects", "mini_random")}
+DEFAULT_LAYERS["efficientnet_lite0"] = "blocks.2,blocks.4,blocks.6"
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
@@ -102,8 +104,7 @@ def _dissect(args: argparse.Namespace) -> None:
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )
-    if args.model == DEFAULT_MODEL and not args.layers:
-        args.layers = DEFAULT_LAYERS
+    args.layers = args.layers or DEFAULT_LAYERS.get(args.model)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("dissection").setLevel(logging.INFO)
     model = network(args)

@@ -104,7 +104,7 @@ def _towel(b: Brush, rng: np.random.Generator, body: Look) -> None:
     hem = plain(rng, "white") if body.colour[1] < 200 else _pick(rng, _BRIGHT)
     for y, tall in ((low + 0.11, 0.07), (low + 0.21, 0.035)):
         edge = [(-wide - 0.015, y), (0, y - 0.02), (wide + 0.01, y)]
-        b.polygon([*edge, *((x, level + tall) for x, level in edge[::-1])], hem)
+        b.polygon([*edge, *((x, level + tall) for x, level in edge[::-1])], hem, "hem")
 
 
 _FRAMES = (None, "wood", "metal")

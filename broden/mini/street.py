@@ -229,7 +229,7 @@ STREET = {
         tilt=0.03,
     ),
     "streetlight": Thing(
-        _streetlight, 0.4, 1, ("black", "grey", "green", "blue"), (None, "metal"), 0.75, tilt=0.03
+        _streetlight, 0.7, 1, ("black", "grey", "green", "blue"), (None, "metal"), 0.75, tilt=0.03
     ),
     "traffic light": Thing(
         _traffic_light,

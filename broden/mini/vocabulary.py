@@ -124,6 +124,7 @@ PARTS = (
     "hat",
     "head",
     "headboard",
+    "hem",
     "hob",
     "housing",
     "hull",

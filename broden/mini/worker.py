@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 
-from broden.mini.build import image
+from broden.mini.probe import image
 
 
 def main() -> None:

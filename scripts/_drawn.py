@@ -1,0 +1,108 @@
+"""Draw many compositions of mini-Broden in several processes, into memory.
+
+Knows nothing of torch, so that the processes start fast.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from broden.mini.compose import compose
+from broden.mini.scenes import SCENES
+from broden.mini.vocabulary import MAIN, TEXTURES
+
+#: What a label column names, in the order of the columns.
+CLASSES = (tuple(SCENES), tuple(MAIN), tuple(TEXTURES))
+SCENE, THING, TEXTURE = range(3)
+_CHUNK = 32
+
+
+class Order(NamedTuple):
+    """What to draw.
+
+    seed, images : of the renderer, and how many from index 0 on; plan : kind and hardness of the
+    images, taken in turn; sides : of how many of the first images to keep pixels at which size;
+    resample : Pillow's filter.
+    """
+
+    seed: int
+    images: int
+    plan: tuple[tuple[str, bool], ...]
+    sides: Mapping[int, int]
+    resample: Image.Resampling = Image.Resampling.BOX
+
+
+class Drawn(NamedTuple):
+    """What was drawn.
+
+    pixels : side -> uint8 (n, side, side, 3); labels : int64 (N, 3), the columns of `CLASSES`, -1
+    where an image has none; captions : N texts.
+    """
+
+    pixels: dict[int, np.ndarray]
+    labels: np.ndarray
+    captions: list[str]
+
+
+def draw(order: Order, cores: int, text: str) -> Drawn:
+    """Draw an order, the same whatever the number of processes, with a bar on stderr."""
+    pixels = {
+        side: np.empty((min(count, order.images), side, side, 3), np.uint8)
+        for side, count in order.sides.items()
+    }
+    drawn = Drawn(pixels, np.empty((order.images, len(CLASSES)), np.int64), [])
+    numbers = range(order.images)
+    tasks = [(order, numbers[first : first + _CHUNK]) for first in numbers[::_CHUNK]]
+    with tqdm(total=order.images, desc=text, unit="image", mininterval=1) as shown:
+        for (_, indices), chunk in zip(tasks, _chunks(tasks, cores), strict=True):
+            for side, block in chunk.pixels.items():
+                pixels[side][indices.start : indices.start + len(block)] = block
+            drawn.labels[indices.start : indices.stop] = chunk.labels
+            drawn.captions.extend(chunk.captions)
+            shown.update(len(indices))
+    return drawn
+
+
+def _chunks(tasks: Sequence[tuple[Order, range]], cores: int) -> Iterator[Drawn]:
+    if cores == 1:
+        yield from map(_chunk, tasks)
+        return
+    # A forked process would inherit torch's threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    # Not multiprocessing's own pool, which starts processes for ever if they die at once.
+    with ProcessPoolExecutor(cores, context, _leave_interrupts) as pool:
+        yield from pool.map(_chunk, tasks)
+
+
+def _leave_interrupts() -> None:
+    """Let Ctrl-C end the parent only, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _chunk(task: tuple[Order, range]) -> Drawn:
+    order, indices = task
+    kept: dict[int, list[np.ndarray]] = {side: [] for side in order.sides}
+    labels, captions = [], []
+    for index in indices:
+        kind, hard = order.plan[index % len(order.plan)]
+        made = compose(order.seed, index, kind=kind, hard=hard)
+        for side, count in order.sides.items():
+            if index < count:
+                kept[side].append(_resized(made.rgb, side, order.resample))
+        names = zip(CLASSES, (made.scene, made.thing, made.texture), strict=True)
+        labels.append([-1 if name is None else classes.index(name) for classes, name in names])
+        captions.append(made.caption)
+    pixels = {side: np.stack(images) for side, images in kept.items() if images}
+    return Drawn(pixels, np.array(labels), captions)
+
+
+def _resized(rgb: np.ndarray, side: int, resample: Image.Resampling) -> np.ndarray:
+    if rgb.shape[0] == side:
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((side, side), resample))
