@@ -5,7 +5,10 @@ BIN := .venv/bin
 .PHONY: demo test lint clean
 
 demo: .venv/installed
-	$(BIN)/python scripts/dissect.py --method iou --out results/demo
+	for model in mini_scenes mini_objects mini_random; do \
+		$(BIN)/python scripts/dissect.py --method iou --model $$model --out results/demo/$$model \
+			|| exit; \
+	done
 
 test: .venv/installed
 	$(BIN)/python -m pytest

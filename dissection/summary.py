@@ -1,12 +1,16 @@
 """The summary that a run ends with."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from dissection.api import Dissection
 
 EXAMPLES = 3
 
 
 def summary(result: Dissection) -> str:
-    """Return a table with a line a layer: how many units detect something, and the best of them.
+    """Return two tables with a line a layer: detectors and the best of them, and their categories.
 
     Parameters
     ----------
@@ -27,11 +31,6 @@ def summary(result: Dissection) -> str:
                 _examples(result, layer),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
     title = (
         f"{settings['model']['name']} ({settings['model']['weights']}) on "
         f"{settings['probe']['images']} images of {settings['probe']['name']}"
@@ -41,7 +40,32 @@ def summary(result: Dissection) -> str:
         f"quantile {settings['quantile']:g}; unique (best): different labels of detectors, "
         "unique (paper): summed over categories"
     )
-    return "\n".join([title, *lines, rule, f"results: {result.path}"])
+    tables = [*_lines(rows), "", "detectors (unique) by category:", *_lines(_categories(result))]
+    return "\n".join([title, *tables, rule, f"results: {result.path}"])
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table with their columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _categories(result: Dissection) -> list[list[str]]:
+    """Return how many detectors each layer has in each category, and of how many labels."""
+    categories = [c.removesuffix("-label") for c in result.units if c.endswith("-label")]
+    rows = [["layer", *categories]]
+    detectors = result.units[result.units["detector"]]
+    for layer in result.card["counts"]:
+        here = detectors[detectors["layer"] == layer]
+        rows.append([layer, *(_count(here[here["category"] == c]) for c in categories)])
+    return rows
+
+
+def _count(units: pd.DataFrame) -> str:
+    return f"{len(units)} ({units['label'].nunique()})" if len(units) else "-"
 
 
 def _examples(result: Dissection, layer: str) -> str:

@@ -1,0 +1,75 @@
+"""The networks of the package: their files are what their cards say, and they detect concepts."""
+
+import json
+
+import pytest
+import torch
+import torchvision
+
+from broden.mini import default_probe
+from broden.mini.probe import SEED
+from broden.reader import ProbeSet
+from dissection import mini, models
+from dissection.api import dissect
+from dissection.published import file_digest
+
+TRAINED = ("mini_objects", "mini_scenes")
+
+
+def card(name):
+    return json.loads((mini.WEIGHTS / f"{name}.json").read_text())
+
+
+def test_the_architecture_is_a_narrow_resnet18():
+    wide, narrow = torchvision.models.resnet18(num_classes=20), mini.SmallResNet(20)
+    assert [*wide.state_dict()] == [*narrow.state_dict()]
+    widths = mini.SmallResNet(20, (64, 128, 256, 512))
+    shapes = {name: value.shape for name, value in wide.state_dict().items()}
+    assert {name: value.shape for name, value in widths.state_dict().items()} == shapes
+    widths.load_state_dict(wide.state_dict())
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(widths.eval()(images), wide.eval()(images))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_file_is_what_its_card_says(name):
+    path = mini.WEIGHTS / f"{name}.safetensors"
+    assert card(name)["sha256"] == file_digest(path)
+    assert card(name)["bytes"] == path.stat().st_size <= 6_000_000
+    assert card(name)["held_out_top1"] >= 0.9
+    assert tuple(card(name)["classes"]) == mini.CLASSES[name]
+    recipe = card(name)["recipe"]
+    assert len({recipe["data_seed"], recipe["held_out_seed"], SEED}) == 3
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_network_names_what_images_of_the_probe_show(name):
+    from broden.mini.compose import compose
+
+    network = models.load(name)
+    kind = {"mini_objects": "object", "mini_scenes": "scene"}[name]
+    images = [compose(SEED, index, kind, hard=True) for index in range(5000, 5040)]
+    shown = [image.thing or image.scene for image in images]
+    pixels = torch.stack([torch.from_numpy(image.rgb) for image in images])
+    with torch.inference_mode():
+        named = network.module(network.preprocessing.normalise(pixels)).argmax(1).tolist()
+    right = sum(mini.CLASSES[name][n] == s for n, s in zip(named, shown, strict=True))
+    assert right >= 0.8 * len(images)
+
+
+def test_the_untrained_network_is_the_same_each_time():
+    first, again = models.load("mini_random"), models.load("mini_random")
+    assert first.digest() == again.digest() != models.load("mini_random", seed=1).digest()
+    assert "random" in first.weights
+
+
+@pytest.mark.slow
+def test_training_makes_detectors(tmp_path):
+    unique = {}
+    with ProbeSet(default_probe(progress=False)) as probe:
+        for name in (*TRAINED, "mini_random"):
+            run = dissect(models.load(name), ["layer4"], probe, out=tmp_path / name)
+            unique[name] = run.card["counts"]["layer4"]["unique_best"]
+    assert min(unique[name] for name in TRAINED) >= 18
+    assert unique["mini_random"] <= min(unique[name] for name in TRAINED) / 3
