@@ -8,10 +8,12 @@
 from importlib import import_module
 
 _HOME = {
+    "ClipConfig": "config",
     "Dissection": "api",
     "Execution": "config",
     "IouConfig": "config",
     "Network": "models",
+    "Photographs": "clip.photographs",
     "Preprocessing": "preprocessing",
     "dissect": "api",
     "load": "models",

@@ -15,11 +15,13 @@ from torch import nn
 from tqdm import tqdm
 
 from broden.reader import ProbeSet
-from dissection.config import Execution, IouConfig
+from dissection.clip.photographs import Photographs
+from dissection.config import METHODS, ClipConfig, Execution, IouConfig
 from dissection.folder import RunFolder, file_name
 from dissection.models import Network, load
-from dissection.pipeline import Bar, run_iou
+from dissection.pipeline import run
 from dissection.preprocessing import Preprocessing
+from dissection.run import Bar
 from dissection.tables import read_table, read_tally
 
 
@@ -33,19 +35,22 @@ class Dissection:
         The run directory.
     card : dict
         The run card: settings, definitions, counts, host and times.
-    units : DataFrame
+    units : DataFrame or None
         One row a unit: layer, unit, label, category, iou, detector, threshold, and the label and
-        IoU of every category.
-    concepts : DataFrame
-        One row a layer and label: how many units carry it.
+        IoU of every category. None where only CLIP labelled.
+    concepts : DataFrame or None
+        One row a layer and label: how many units carry it. None likewise.
+    descriptions : DataFrame or None
+        One row a unit: layer, unit, description, similarity. None where only IoU labelled.
     message : str
         How the run went, in a sentence.
     """
 
     path: Path
     card: dict
-    units: pd.DataFrame
-    concepts: pd.DataFrame
+    units: pd.DataFrame | None
+    concepts: pd.DataFrame | None
+    descriptions: pd.DataFrame | None = None
     message: str = ""
 
     @classmethod
@@ -61,11 +66,20 @@ class Dissection:
         card = folder.card()
         if card is None or card.get("status") != "complete":
             raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
-        units, concepts = (read_table(folder.path / name) for name in ("units.csv", "concepts.csv"))
-        return cls(folder.path, card, units, concepts, message)
+        method, path = card["settings"]["method"], folder.path
+        units, concepts, descriptions = (
+            read_table(path / name) if method in (of, "both") else None
+            for name, of in (
+                ("units.csv", "iou"),
+                ("concepts.csv", "iou"),
+                ("descriptions.csv", "clip"),
+            )
+        )
+        return cls(path, card, units, concepts, descriptions, message)
 
     def __repr__(self) -> str:
-        return f"<dissection of {', '.join(self.layers)}: {len(self.units)} units, {self.path}>"
+        units = sum(counts["units"] for counts in self.card["counts"].values())
+        return f"<dissection of {', '.join(self.layers)}: {units} units, {self.path}>"
 
     @property
     def layers(self) -> list[str]:
@@ -92,6 +106,8 @@ class Dissection:
         ValueError
             If there is no such array.
         """
+        if self.units is None:
+            raise ValueError(f"{self.path} was not labelled by IoU; see similarity()")
         with h5py.File(self.path / "scores.h5") as file:
             if f"layers/{layer}" not in file:
                 raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
@@ -99,19 +115,37 @@ class Dissection:
                 raise ValueError(f"no array {name!r}; such as threshold, iou/category, top/image")
             return file[f"layers/{layer}/{name}"][()]
 
+    def similarity(self, layer: str) -> pd.DataFrame:
+        """Return how similar each unit of a layer is to each concept: a row a unit.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer, or CLIP did not label.
+        """
+        if self.descriptions is None:
+            raise ValueError(f"{self.path} was not labelled by CLIP; see scores()")
+        with h5py.File(self.path / "clip.h5") as file:
+            if f"layers/{layer}" not in file:
+                raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
+            values = file[f"layers/{layer}/similarity"][()]
+            return pd.DataFrame(values, columns=file["concepts"].asstr()[()])
+
 
 def dissect(
     model: str | Network | nn.Module,
     layers: str | Sequence[str],
-    probe: str | Path | ProbeSet,
+    probe: str | Path | ProbeSet | Photographs,
     *,
+    method: str = "iou",
     out: str | Path | None = None,
     preprocessing: Preprocessing | None = None,
     limit: int | None = None,
     config: IouConfig | None = None,
+    clip: ClipConfig | None = None,
     execution: Execution | None = None,
 ) -> Dissection:
-    """Find the concept that each unit of some layers detects, by IoU with labelled pixels.
+    """Find the concept of each unit of some layers, by labelled pixels, by CLIP, or by each.
 
     Parameters
     ----------
@@ -120,16 +154,20 @@ def dissect(
         moved to the device and to channels_last in place.
     layers : str or sequence of str
         Dotted names; ``*`` and ``?`` stand for parts of a name.
-    probe : str, Path or ProbeSet
-        A probe file made by ``scripts/build_broden.py``.
+    probe : str, Path, ProbeSet or Photographs
+        A probe file made by ``scripts/build_broden.py``; for CLIP also a folder of images.
+    method : str
+        ``iou`` (Network Dissection), ``clip`` (CLIP-Dissect) or ``both``, from one forward pass.
     out : str or Path, optional
         The run directory. Without one the results live as long as the returned object.
     preprocessing : Preprocessing, optional
         Of an nn.Module; ImageNet's at 224 pixels if not given.
     limit : int, optional
-        Use the first images only, where ``probe`` is a file.
+        Use the first images only, where ``probe`` is a file or folder.
     config : IouConfig, optional
-        What else determines the results; the published values if not given.
+        What else determines the labels by IoU; the published values if not given.
+    clip : ClipConfig, optional
+        What determines those by CLIP; the small encoder of this package if not given.
     execution : Execution, optional
         Device, batch size, workers, progress bars.
 
@@ -138,13 +176,17 @@ def dissect(
     ValueError, TypeError, OSError, ProbeSetError
         If anything given cannot be used; the message says what and why.
     """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; one of {', '.join(METHODS)}")
     execution = execution or Execution()
+    iou = None if method == "clip" else config or IouConfig()
+    clip = None if method == "iou" else clip or ClipConfig()
     model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
         with _opened(probe, limit) as opened, _evaluating(model.module):
             bars = _bars(execution.progress)
-            message = run_iou(model, layers, opened, folder, config or IouConfig(), execution, bars)
+            message = run(model, layers, opened, folder, iou, clip, execution, bars)
         result = Dissection.read(folder.path, message)
     except BaseException:
         if out is None:
@@ -170,11 +212,14 @@ def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | No
     )
 
 
-def _opened(probe: str | Path | ProbeSet, limit: int | None) -> AbstractContextManager[ProbeSet]:
+def _opened(
+    probe: str | Path | ProbeSet | Photographs, limit: int | None
+) -> AbstractContextManager[ProbeSet | Photographs]:
     if isinstance(probe, str | Path):
-        return closing(ProbeSet(probe, limit))
+        kind = Photographs if Path(probe).is_dir() else ProbeSet
+        return closing(kind(probe, limit))
     if limit is not None:
-        raise ValueError("limit goes with a probe file; open the ProbeSet with limit instead")
+        raise ValueError("limit goes with a file or folder; open it with limit instead")
     return nullcontext(probe)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from broden.reader import ProbeSet
+from dissection.clip.photographs import Photographs
 from dissection.config import Execution, IouConfig
 from dissection.counting import TOP_IMAGES
 from dissection.forward import SHARD_IMAGES, Plan
@@ -40,12 +41,18 @@ class Measured(NamedTuple):
 
 
 def settings(
-    network: Network, layers: Sequence[LayerInfo], probe: ProbeSet, config: IouConfig
+    network: Network,
+    layers: Sequence[LayerInfo],
+    probe: ProbeSet | Photographs,
+    iou: IouConfig | None,
+    clip: dict | None,
+    precision: str,
 ) -> dict:
-    """Return all that determines a result, as JSON knows it."""
+    """Return all that determines a result, as JSON knows it; `clip` is the CLIP labeler's part."""
     return {
-        "method": "iou",
-        **config.as_dict(),
+        "method": "clip" if iou is None else "iou" if clip is None else "both",
+        **({"precision": precision} if iou is None else iou.as_dict()),
+        **({} if clip is None else {"clip": clip}),
         "model": {
             "name": network.name,
             "weights": network.weights,
@@ -54,7 +61,7 @@ def settings(
         },
         "probe": {"name": probe.name, "images": len(probe), "digest": probe.digest},
         "layers": {
-            info.name: {"units": info.units, "grid": list(info.grid), "layout": info.layout}
+            info.name: {"units": info.units, "grid": list(info.grid or ()), "layout": info.layout}
             for info in layers
         },
     }
@@ -67,16 +74,16 @@ def content_key(settings: dict) -> str:
         "model": [model["digest"], model["preprocessing"]],
         "probe": settings["probe"]["digest"],
         "layers": settings["layers"],
-        "quantile": settings["quantile"],
+        "quantile": settings.get("quantile"),
         "precision": settings["precision"],
         "shards": [FORMAT, SHARD_IMAGES, settings["probe"]["images"]],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def definitions(config: dict, grid: Sequence[int]) -> dict[str, str]:
-    """Return in words what the numbers of a run mean."""
-    q = config["quantile"]
+def iou_definitions(config: IouConfig, grid: Sequence[int]) -> dict[str, str]:
+    """Return in words what the numbers of labelling by IoU mean."""
+    q = config.quantile
     return {
         "threshold": f"the (k+1)-th largest of a unit's N·h·w activations, k = floor({q}·N·h·w); "
         "exact, no interpolation",
@@ -85,9 +92,9 @@ def definitions(config: dict, grid: Sequence[int]) -> dict[str, str]:
         "label pixels": "a pixel counts once for a label; a whole-image label covers all pixels",
         "primary category": "the category in which a label covers most; tie: the later",
         "iou": "I / (A + T - I); 0 where the denominator is 0",
-        "union": f"{config['union']}: A is the unit's {UNION_TEXT[config['union']]}",
+        "union": f"{config.union}: A is the unit's {UNION_TEXT[config.union]}",
         "label": "highest IoU over all labels, the lowest number on ties",
-        "detector": f"IoU > {config['min_iou']}",
+        "detector": f"IoU > {config.min_iou}",
         "unique_best": "different overall labels of the detectors of a layer",
         "unique_paper": "different labels of each category with a category IoU above the "
         "detector's, summed over categories",
@@ -100,18 +107,19 @@ def complete(
     settings: dict,
     plan: Plan,
     execution: Execution,
-    results: Sequence[LayerResult],
+    counts: dict[str, dict],
+    definitions: dict[str, str],
     run: Measured,
 ) -> dict:
     """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone."""
     images = len(plan.probe)
-    dense = sum(4 * images * info.units * math.prod(info.grid) for info in plan.layers)
+    dense = sum(4 * images * info.units * math.prod(info.grid or ()) for info in plan.layers)
     return {
         "status": "complete",
         "settings": settings,
-        "definitions": definitions(settings, plan.probe.grid),
+        "definitions": definitions,
         "probe": _probe_card(plan.probe),
-        "counts": {result.info.name: _layer_counts(result, plan) for result in results},
+        "counts": counts,
         "host": {
             "device": _device_name(plan.device),
             "ranks": run.ranks,
@@ -137,7 +145,9 @@ def complete(
     }
 
 
-def _probe_card(probe: ProbeSet) -> dict:
+def _probe_card(probe: ProbeSet | Photographs) -> dict:
+    if isinstance(probe, Photographs):
+        return {"images": len(probe), "skipped": len(probe.skipped)}
     return {
         "images": len(probe),
         "image_size": list(probe.image_size),
@@ -147,11 +157,11 @@ def _probe_card(probe: ProbeSet) -> dict:
     }
 
 
-def _layer_counts(result: LayerResult, plan: Plan) -> dict:
+def iou_counts(result: LayerResult, categories: Sequence[str]) -> dict:
+    """Return how many detectors a layer has, and of how many concepts by either rule."""
     found = result.detectors
-    by_category = dict(zip(plan.probe.categories, found.unique_by_category, strict=True))
+    by_category = dict(zip(categories, found.unique_by_category, strict=True))
     return {
-        "units": result.info.units,
         "detectors": found.units,
         "unique_best": found.unique_best,
         "unique_paper": found.unique_paper,

@@ -55,6 +55,60 @@ class IouConfig:
         return asdict(self)
 
 
+METHODS = ("iou", "clip", "both")
+"""How units are labelled: overlap with labelled pixels, CLIP-Dissect, or each from one pass."""
+
+SIMILARITIES = ("soft_wpmi", "wpmi", "rank_reorder", "cosine", "cosine_cubed")
+"""Of CLIP-Dissect (Oikarinen and Weng, ICLR 2023), see `dissection.clip.similarity`."""
+
+POOLINGS = ("mean", "max", "class")
+"""How a unit's map becomes one number an image: published is the mean; ``class`` is the class token
+of a vision transformer, which has no place in its map."""
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Everything about labelling by CLIP-Dissect that changes a label, but network and images.
+
+    Attributes
+    ----------
+    encoder : str
+        What `dissection.clip.encoder.load` takes.
+    encoder_weights : str, optional
+        A checkpoint for an architecture named by `encoder`.
+    concepts : str
+        A text file, ``broden`` for the probe set's own labels, ``common`` for English words.
+    template : str
+        Turns a concept into what the text encoder reads; holds one ``{}``.
+    similarity : str
+        One of `SIMILARITIES`.
+    pooling : str
+        One of `POOLINGS`.
+    precision : str
+        Of the forward pass of the dissected network, one of `PRECISIONS`.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range.
+    """
+
+    encoder: str = "mini"
+    encoder_weights: str | None = None
+    concepts: str = "broden"
+    template: str = "{}"
+    similarity: str = "soft_wpmi"
+    pooling: str = "mean"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        _check_choice("similarity", self.similarity, SIMILARITIES)
+        _check_choice("pooling", self.pooling, POOLINGS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        if self.template.count("{}") != 1:
+            raise ValueError(f"template must hold one {{}}, got {self.template!r}")
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a run is carried out. None of it enters the content key.

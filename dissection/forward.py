@@ -1,6 +1,7 @@
 """The one pass of the images through the network: shards to disk, tails in memory."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -11,10 +12,12 @@ import torch
 
 from broden.reader import ProbeSet
 from dissection.activations import capture
+from dissection.clip.photographs import Photographs
 from dissection.collect import Collector, NotFiniteError
 from dissection.images import batches
 from dissection.layouts import LayerInfo
 from dissection.models import Network
+from dissection.pooled import PoolingCollector
 from dissection.quantile import tail_size
 from dissection.shards import Shard, ShardError, ShardStore
 
@@ -37,9 +40,10 @@ class Plan(NamedTuple):
     """What goes through what."""
 
     network: Network
-    probe: ProbeSet
+    probe: ProbeSet | Photographs
     layers: Sequence[LayerInfo]
-    quantile: float
+    quantile: float | None
+    """None where only pooled activations are asked for."""
     precision: str
     device: torch.device
     batch_size: int
@@ -61,7 +65,7 @@ class Plan(NamedTuple):
 class Passed(NamedTuple):
     """What the pass leaves behind, besides the shards."""
 
-    collectors: dict[str, Collector]
+    collectors: dict[str, Collector | PoolingCollector]
     restored: int
     """Images whose shards an earlier start had finished."""
     peak_bytes: int
@@ -89,14 +93,7 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    collectors = {
-        info.name: Collector(
-            info.units,
-            tail_size(plan.quantile, len(plan.probe) * info.grid[0] * info.grid[1]),
-            plan.device,
-        )
-        for info in plan.layers
-    }
+    collectors = {info.name: _collector(plan, info) for info in plan.layers}
     finished = _restore(plan, store, mine, collectors)
     writer = _Writer(plan, store, sorted(finished))
     try:
@@ -106,8 +103,18 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
     return Passed(collectors, plan.images(finished), writer.peak)
 
 
+def _collector(plan: Plan, info: LayerInfo) -> Collector | PoolingCollector:
+    if plan.quantile is None:
+        return PoolingCollector()
+    cells = len(plan.probe) * info.grid[0] * info.grid[1]
+    return Collector(info.units, tail_size(plan.quantile, cells), plan.device)
+
+
 def _restore(
-    plan: Plan, store: ShardStore, mine: Sequence[int], collectors: dict[str, Collector]
+    plan: Plan,
+    store: ShardStore,
+    mine: Sequence[int],
+    collectors: dict[str, Collector | PoolingCollector],
 ) -> set[int]:
     """Read the finished shards into the collectors and return their numbers."""
     finished = set()
@@ -126,7 +133,7 @@ def _restore(
 def _run_shards(
     plan: Plan,
     numbers: Sequence[int],
-    collectors: dict[str, Collector],
+    collectors: dict[str, Collector | PoolingCollector],
     writer: "_Writer",
     advance: Advance,
 ) -> None:
@@ -189,7 +196,7 @@ class _Writer:
         self._store, self._written = store, written
         self._grids = {info.name: info.grid for info in plan.layers}
         self._size = self.peak = sum(store.path(n).stat().st_size for n in written)
-        self._limit = PRUNE_BYTES
+        self._limit = math.inf if plan.quantile is None else PRUNE_BYTES
         self._pool = ThreadPoolExecutor(1, "shards")
         self._pending: Future | None = None
 

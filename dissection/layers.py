@@ -20,7 +20,6 @@ __all__ = [
     "describe",
     "nearest",
     "probe_layers",
-    "require_grid",
     "resolve",
     "suggest",
     "to_maps",
@@ -152,35 +151,6 @@ class _Record:
             return LayerInfo(name, kind)
         order, fields = list(self._seen).index(layer), self._seen[layer]._asdict()
         return LayerInfo(name, kind, calls=self._calls[layer], order=order, **fields)
-
-
-def require_grid(infos: Sequence[LayerInfo]) -> None:
-    """Check that each layer runs once and gives maps, as dissection by IoU needs.
-
-    Raises
-    ------
-    ValueError
-        Naming the first layer that does not, and what to do.
-    """
-    for info in infos:
-        name = f"layer {info.name} ({info.kind})"
-        if info.calls == 0:
-            raise ValueError(f"{name} never runs in a forward pass; --layers help lists others")
-        if info.calls > 1:
-            raise ValueError(
-                f"{name} runs {info.calls} times in a forward pass, so its maps are not one: "
-                "name a module that runs once (--layers help)"
-            )
-        if info.layout == "vector":
-            raise ValueError(
-                f"{name} gives one number an image and unit, no map; "
-                "--layers help lists the layers that have a grid"
-            )
-        if info.grid is None:
-            raise ValueError(
-                f"{name} gives no maps but {info.output} for {_PROBED} images; "
-                "--layers help lists the layers that have a grid"
-            )
 
 
 def suggest(infos: Sequence[LayerInfo]) -> list[str]:

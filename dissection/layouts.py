@@ -43,7 +43,8 @@ class LayerInfo:
         Cells of a unit's map, None where there is no map.
     layout : str
         `NCHW`, `NHWC`, `tokens+P` (P prefix tokens, which are dropped, then the grid row by row),
-        `vector`, or `none`: no float tensor, or none of these.
+        `vector`, `class` (the first of its tokens alone, see `layers.class_tokens`), or `none`: no
+        float tensor, or none of these.
     calls : int
         How often the layer ran in one forward pass.
     order : int
@@ -180,6 +181,8 @@ def to_maps(output: Any, info: LayerInfo) -> Tensor:
         maps = maps.permute(0, 3, 1, 2)
     elif info.layout == "vector":
         maps = maps[:, :, None, None]
+    elif info.layout == "class":
+        maps = maps.transpose(0, info.batch_axis)[:, 0, :, None, None]
     elif info.layout.startswith("tokens+"):
         tokens = maps.transpose(0, info.batch_axis)[:, int(info.layout[7:]) :]
         if tokens.shape[1] == info.grid[0] * info.grid[1]:

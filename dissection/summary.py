@@ -10,13 +10,29 @@ EXAMPLES = 3
 
 
 def summary(result: Dissection) -> str:
-    """Return two tables with a line a layer: detectors and the best of them, and their categories.
+    """Return tables with a line a layer: what its units detect, and what CLIP calls them.
 
     Parameters
     ----------
     result : Dissection
         A complete run.
     """
+    settings = result.card["settings"]
+    lines = [
+        f"{settings['model']['name']} ({settings['model']['weights']}) on "
+        f"{settings['probe']['images']} images of {settings['probe']['name']}"
+    ]
+    if result.units is not None:
+        lines += _overlap(result)
+    if result.units is not None and result.descriptions is not None:
+        lines.append("")
+    if result.descriptions is not None:
+        lines += _descriptions(result)
+    return "\n".join([*lines, f"results: {result.path}"])
+
+
+def _overlap(result: Dissection) -> list[str]:
+    """Return how many units detect something, the best of them, and their categories."""
     settings = result.card["settings"]
     rows = [("layer", "units", "detectors", "unique (best)", "unique (paper)", "best units")]
     for layer, counts in result.card["counts"].items():
@@ -28,20 +44,31 @@ def summary(result: Dissection) -> str:
                 f"{counts['detectors']} ({share:.0f}%)",
                 str(counts["unique_best"]),
                 str(counts["unique_paper"]),
-                _examples(result, layer),
+                _best(result.units[result.units["detector"]], layer, "label", "iou"),
             )
         )
-    title = (
-        f"{settings['model']['name']} ({settings['model']['weights']}) on "
-        f"{settings['probe']['images']} images of {settings['probe']['name']}"
-    )
     rule = (
         f"detector: IoU > {settings['min_iou']:g}, union {settings['union']}, "
         f"quantile {settings['quantile']:g}; unique (best): different labels of detectors, "
         "unique (paper): summed over categories"
     )
-    tables = [*_lines(rows), "", "detectors (unique) by category:", *_lines(_categories(result))]
-    return "\n".join([title, *tables, rule, f"results: {result.path}"])
+    categories = ["detectors (unique) by category:", *_lines(_categories(result))]
+    return [*_lines(rows), "", *categories, rule]
+
+
+def _descriptions(result: Dissection) -> list[str]:
+    """Return how many concepts each layer's units are called by, and the most similar."""
+    clip = result.card["settings"]["clip"]
+    rows = [("layer", "units", "descriptions", "most similar units")]
+    for layer, counts in result.card["counts"].items():
+        best = _best(result.descriptions, layer, "description", "similarity")
+        rows.append((layer, str(counts["units"]), str(counts["descriptions"]), best))
+    rule = (
+        f"CLIP-Dissect: encoder {clip['encoder']['name']}, {clip['concepts']['count']} concepts of "
+        f"{clip['concepts']['source']}, {clip['similarity']}, pooling {clip['pooling']}; "
+        "descriptions: how many different ones"
+    )
+    return [*_lines(rows), rule]
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -68,11 +95,9 @@ def _count(units: pd.DataFrame) -> str:
     return f"{len(units)} ({units['label'].nunique()})" if len(units) else "-"
 
 
-def _examples(result: Dissection, layer: str) -> str:
-    """Return the labels, IoU and numbers of a layer's best units, each label once."""
-    units = result.units[(result.units["layer"] == layer) & result.units["detector"]]
-    best = units.sort_values("iou", ascending=False, kind="stable").drop_duplicates("label")
-    shown = [
-        f"{row.label} {row.iou:.2f} (unit {row.unit})" for row in best.head(EXAMPLES).itertuples()
-    ]
-    return ", ".join(shown) or "-"
+def _best(units: pd.DataFrame, layer: str, label: str, score: str) -> str:
+    """Return the labels, scores and numbers of a layer's best units, each label once."""
+    units = units[units["layer"] == layer]
+    best = units.sort_values(score, ascending=False, kind="stable").drop_duplicates(label)
+    rows = best.head(EXAMPLES)[[label, score, "unit"]].itertuples(index=False)
+    return ", ".join(f"{name} {value:.2f} (unit {unit})" for name, value, unit in rows) or "-"

@@ -12,7 +12,7 @@ from dissection.assign import Best, Detectors
 from dissection.layouts import LayerInfo
 from dissection.tally import Counts
 
-TEXT_COLUMNS = ("layer", "label", "category")
+TEXT_COLUMNS = ("layer", "label", "category", "description")
 
 TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
 """Columns of each category in the published NetDissect tally, each as ``<category>-<field>``."""

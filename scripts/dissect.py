@@ -13,7 +13,18 @@ from pathlib import Path
 from _cli import add_debug, fraction, natural, positive, run
 from _network import add_network, infos, layers, network
 
-from dissection.config import MIN_IOU, PRECISIONS, QUANTILE, UNIONS, Execution, IouConfig
+from dissection.config import (
+    METHODS,
+    MIN_IOU,
+    POOLINGS,
+    PRECISIONS,
+    QUANTILE,
+    SIMILARITIES,
+    UNIONS,
+    ClipConfig,
+    Execution,
+    IouConfig,
+)
 
 DEFAULT_MODEL = "mini_scenes"
 _MINI_LAYERS = "layer2,layer3,layer4"
@@ -27,7 +38,11 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--method", choices=["iou"], required=True, help="iou: overlap with labelled pixels"
+        "--method",
+        choices=METHODS,
+        required=True,
+        help="iou: overlap with labelled pixels; clip: CLIP-Dissect, which needs no labels; "
+        "both: each, from one forward pass",
     )
     add_network(parser, DEFAULT_MODEL)
     data = parser.add_argument_group("probe set and results")
@@ -35,13 +50,15 @@ def _parser() -> argparse.ArgumentParser:
         "--probe",
         default="mini",
         metavar="FILE",
-        help="made by build_broden.py, or `mini`, generated on first use (default: %(default)s)",
+        help="made by build_broden.py, or `mini`, generated on first use, or for clip any folder "
+        "of images (default: %(default)s)",
     )
     data.add_argument("--limit", type=positive, metavar="N", help="use the first N images only")
     data.add_argument(
         "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
     )
     _add_definitions(parser.add_argument_group("definitions"))
+    _add_clip(parser.add_argument_group("definitions of clip"))
     _add_execution(parser.add_argument_group("execution (not part of a run's settings)"))
     add_debug(parser)
     return parser
@@ -69,6 +86,42 @@ def _add_definitions(group) -> None:
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="(default: %(default)s)"
+    )
+
+
+def _add_clip(group) -> None:
+    default = ClipConfig()
+    group.add_argument(
+        "--encoder",
+        default=default.encoder,
+        metavar="E",
+        help="mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), local-dir:PATH, "
+        "or ARCHITECTURE with --encoder-weights (default: %(default)s)",
+    )
+    group.add_argument("--encoder-weights", metavar="FILE", help="a checkpoint for --encoder")
+    group.add_argument(
+        "--concepts",
+        default=default.concepts,
+        metavar="C",
+        help="a text file, one a line; broden: the probe's labels; common: 20,000 English words "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--template",
+        default=default.template,
+        help="what the text encoder reads, {} standing for the concept (default: %(default)s)",
+    )
+    group.add_argument(
+        "--similarity",
+        choices=SIMILARITIES,
+        default=default.similarity,
+        help="(default: %(default)s)",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default=default.pooling,
+        help="of a unit's map to one activation an image (default: %(default)s)",
     )
 
 
@@ -101,6 +154,15 @@ def _probe(name: str) -> Path:
 
 def _dissect(args: argparse.Namespace) -> None:
     config = IouConfig(args.quantile, args.union, args.min_iou, args.precision)
+    clip = ClipConfig(
+        args.encoder,
+        args.encoder_weights,
+        args.concepts,
+        args.template,
+        args.similarity,
+        args.pooling,
+        args.precision,
+    )
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )
@@ -113,18 +175,24 @@ def _dissect(args: argparse.Namespace) -> None:
 
         print(describe(infos(model)))
         return
-    from broden.reader import ProbeSet
     from dissection.api import dissect
     from dissection.folder import file_name
     from dissection.ranks import Ranks
     from dissection.summary import summary
 
-    with ProbeSet(_probe(args.probe), args.limit) as probe:
-        default = f"{args.method}-{args.model.replace(':', '-')}-{probe.path.stem}"
-        out = Path(args.out or Path("results") / file_name(default))
-        result = dissect(
-            model, layers(args, model), probe, out=out, config=config, execution=execution
-        )
+    probe = _probe(args.probe)
+    default = f"{args.method}-{args.model.replace(':', '-')}-{probe.stem}"
+    result = dissect(
+        model,
+        layers(args, model),
+        probe,
+        method=args.method,
+        out=args.out or Path("results") / file_name(default),
+        limit=args.limit,
+        config=config,
+        clip=clip,
+        execution=execution,
+    )
     ranks = Ranks()
     if ranks.leads:
         print(result.message, file=sys.stderr)

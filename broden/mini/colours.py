@@ -60,8 +60,8 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> lab(np.array([255, 255, 255])).round(1).tolist()
-    [100.0, 0.0, -0.0]
+    >>> lab(np.array([255, 0, 0])).round(1).tolist()
+    [53.2, 80.1, 67.2]
     """
     s = np.asarray(rgb, np.float64) / 255
     linear = np.where(s > 0.04045, ((s + 0.055) / 1.055) ** 2.4, s / 12.92)

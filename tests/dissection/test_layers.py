@@ -7,11 +7,11 @@ from dissection.layers import (
     describe,
     nearest,
     probe_layers,
-    require_grid,
     resolve,
     suggest,
 )
 from dissection.layouts import LayerInfo, recognise, to_maps
+from dissection.suitability import require_grid
 
 
 def stages():
@@ -271,7 +271,7 @@ def test_to_maps_refuses_another_shape_than_was_found(shape, layout, grid):
     [
         (Residual, "dead", r"layer dead \(Conv2d\) never runs"),
         (Residual, "relu", r"layer relu \(ReLU\) runs 2 times.*name a module that runs once"),
-        (Residual, "fc", "one number an image and unit, no map; --layers help lists"),
+        (Residual, "fc", "one number an image and unit, no map; use --method clip, or a layer"),
         (Odd, "argmax", r"gives no maps but int64 \(2, 16, 16\)"),
         (Odd, "shape", "gives no maps but str"),
         (Odd, "scalar", r"gives no maps but float32 \(\)"),

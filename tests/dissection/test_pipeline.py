@@ -16,7 +16,7 @@ import references
 import torch
 
 import dissection
-from dissection import counting, forward, pipeline, shards
+from dissection import counting, forward, overlap, pipeline, shards
 from dissection.config import UNIONS, Execution, IouConfig
 
 QUANTILE = 0.2
@@ -182,7 +182,7 @@ POINTS = [
     *[(forward.Collector, "take", call) for call in (1, 3, 6)],
     *[(shards.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
     *[(counting, "count", call) for call in (1, 4)],
-    (pipeline, "write_scores", 1),
+    (overlap, "write_scores", 1),
 ]
 
 

@@ -1,0 +1,172 @@
+"""The labeler by CLIP: concept scores against pooled activations of a run, and its files."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+
+from broden.reader import ProbeSet
+from dissection.clip import concepts, encoder
+from dissection.clip.features import default_cache, image_features, text_features
+from dissection.clip.photographs import Photographs
+from dissection.clip.scoring import score
+from dissection.config import ClipConfig
+from dissection.pooled import pooled
+from dissection.run import Run
+from dissection.shards import atomic
+
+TOP_CONCEPTS = 5
+"""Concepts of each unit that clip.h5 lists."""
+
+_PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+
+
+class Described(NamedTuple):
+    """What the units of a layer are called."""
+
+    layer: str
+    similarity: np.ndarray
+    """(U, M) float32."""
+    top: np.ndarray
+    """(U, n) int64 concepts of highest similarity, the best first; on ties the earlier."""
+
+    @property
+    def distinct(self) -> int:
+        """How many different concepts the units are called by."""
+        return len(np.unique(self.top[:, 0]))
+
+
+class Labeler:
+    """Call the units of a run by the concepts of a list.
+
+    Parameters
+    ----------
+    config : ClipConfig
+        Encoder, concepts, similarity, pooling.
+    images : ProbeSet or Photographs
+        What the dissected network is shown, and the encoder too.
+    device : torch.device
+        Where encoder and similarity compute.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, RuntimeError
+        If encoder or concepts cannot be had.
+    """
+
+    def __init__(
+        self, config: ClipConfig, images: ProbeSet | Photographs, device: torch.device
+    ) -> None:
+        self.config, self._images, self._device = config, images, device
+        probe = images if isinstance(images, ProbeSet) else None
+        self._concepts = concepts.read(config.concepts, probe, config.template)
+        self._encoder = encoder.load(config.encoder, weights=config.encoder_weights, device=device)
+
+    @property
+    def settings(self) -> dict:
+        """All that determines the labels besides network, layers and images, as JSON knows it."""
+        return {
+            "encoder": {
+                "name": self.config.encoder,
+                "weights": self._encoder.weights,
+                "digest": self._encoder.digest,
+                "preprocessing": self._encoder.preprocessing.as_dict(),
+            },
+            "concepts": {
+                "source": self._concepts.source,
+                "count": len(self._concepts),
+                "digest": self._concepts.digest,
+                "template": self.config.template,
+            },
+            "similarity": self.config.similarity,
+            "pooling": self.config.pooling,
+        }
+
+    def label(self, run: Run) -> list[Described]:
+        """Score every unit of every layer against every concept.
+
+        Raises
+        ------
+        ValueError
+            If an image cannot be decoded, or a shard is damaged.
+        """
+        with run.timed("clip features"):
+            images = image_features(
+                self._encoder,
+                self._images,
+                cache=default_cache(),
+                batch_size=run.execution.batch_size,
+                workers=run.plan.workers,
+                progress=run.execution.progress,
+            ).to(self._device)
+            texts = text_features(self._encoder, self._concepts, cache=default_cache())
+        described = []
+        with run.timed("clip similarity"):
+            for info in run.plan.layers:
+                pooling = "max" if self.config.pooling == "max" else "mean"
+                activations = pooled(run.store, run.plan.shards(), info.name, pooling)
+                similarity = score(
+                    images,
+                    texts.to(self._device),
+                    activations.to(self._device),
+                    self.config.similarity,
+                )
+                described.append(_described(info.name, similarity.float().cpu().numpy()))
+        return described
+
+    def write(self, folder: Path, described: Sequence[Described]) -> None:
+        """Write descriptions.csv and clip.h5, each complete or not at all."""
+        table = pd.concat([self._table(one) for one in described], ignore_index=True)
+        with atomic(folder / "descriptions.csv") as handle:
+            table.to_csv(handle, index=False, lineterminator="\n")
+        # HDF5 cannot close a file that it could not write, so a full disk must not meet it
+        memory = io.BytesIO()
+        with h5py.File(memory, "w") as file:
+            file["concepts"] = np.array(self._concepts.names, dtype=h5py.string_dtype())
+            for one in described:
+                group = file.create_group(f"layers/{one.layer}")
+                group.create_dataset("similarity", data=one.similarity, **_PACKED)
+                group["top/concept"] = one.top
+                group["top/similarity"] = np.take_along_axis(one.similarity, one.top, axis=1)
+        with atomic(folder / "clip.h5") as handle:
+            handle.write(memory.getbuffer())
+
+    def definitions(self) -> dict[str, str]:
+        """Return in words what the descriptions mean."""
+        of = {
+            "max": "maximum of its map",
+            "mean": "mean of its map",
+            "class": "value at the class token",
+        }[self.config.pooling]
+        return {
+            "activation": f"of a unit on an image: the {of}",
+            "concept score": "cosine of image and text features of the CLIP encoder",
+            "description": f"the concept of highest {self.config.similarity} with the unit's "
+            "activations over all images, the earlier in the list on ties",
+            "similarity": "comparable only between runs with the same encoder, concepts and "
+            "images; not bounded",
+            "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
+            "concept is, so a layer is always described as a whole",
+        }
+
+    def _table(self, one: Described) -> pd.DataFrame:
+        units, best = np.arange(len(one.top)), one.top[:, 0]
+        return pd.DataFrame(
+            {
+                "layer": one.layer,
+                "unit": units,
+                "description": np.array(self._concepts.names, object)[best],
+                "similarity": one.similarity[units, best],
+            }
+        )
+
+
+def _described(layer: str, similarity: np.ndarray) -> Described:
+    """Sort out the best concepts of each unit."""
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    return Described(layer, similarity, order[:, :TOP_CONCEPTS].copy())

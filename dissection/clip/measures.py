@@ -1,0 +1,267 @@
+"""The arithmetic of the similarities: what depends on the units alone, and the rest per concept.
+
+Every similarity can be computed for some of the concepts at a time. Two of them read softmax
+probabilities, for which one number an image, the normaliser, says all about the other concepts.
+`dissection.clip.scoring` streams the concepts, `dissection.clip.similarity` documents the formulas.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from dissection.layers import nearest
+
+TILE = 1 << 17
+"""Numbers worked on at once where several steps follow: they stay in the second-level cache."""
+
+_SELECTED_UNITS = 64
+"""Units whose images are ordered at once: bounds the memory of sorting."""
+
+_LEAST_MEAN = 1e-6
+"""Where rank_reorder divides by a root of the mean score, a smaller mean counts as this."""
+
+_LEAST_FACTOR = 1e-30
+"""Smallest probability a factor of wpmi may have: its inverse must fit float32."""
+
+Item = TypeVar("Item")
+
+
+class Measure(NamedTuple):
+    """A similarity whose units are prepared."""
+
+    images: Tensor
+    """(n,) int64, ascending: the only images whose concept scores matter."""
+    a: float | None
+    """`finish` takes softmax(a · scores) over all concepts; None: the scores themselves."""
+    width: int
+    """Numbers held at once for each concept of a block, at most."""
+    finish: Callable[[Tensor], Tensor]
+    """(n, m) of any m concepts -> (U, m); leaves its argument as it is."""
+
+
+def named(name: str, registry: Mapping[str, Item]) -> Item:
+    """Return what a registry holds under the name of a similarity.
+
+    Raises
+    ------
+    ValueError
+        If there is none; names the nearest.
+    """
+    if name not in registry:
+        known = ", ".join(registry)
+        near = nearest(name, list(registry))
+        raise ValueError(f"unknown similarity {name!r}{near}; there are {known}")
+    return registry[name]
+
+
+def top_images(activations: Tensor, k: int) -> Tensor:
+    """Return the images with the highest activations of each unit, the lower number on ties.
+
+    Parameters
+    ----------
+    activations : Tensor
+        (N, U).
+    k : int
+        How many; all of them if there are fewer.
+
+    Returns
+    -------
+    Tensor
+        (U, min(k, N)) int64, best first.
+
+    Examples
+    --------
+    >>> top_images(torch.tensor([[1.0, 0.0], [3.0, 0.0], [1.0, 0.0]]), 2).tolist()
+    [[1, 0], [0, 1]]
+    """
+    return torch.cat([_top(part, k) for part in activations.t().split(_SELECTED_UNITS)])
+
+
+def _top(units: Tensor, k: int) -> Tensor:
+    k = min(k, units.shape[1])
+    values, images = units.topk(min(k + 1, units.shape[1]), dim=1)
+    # topk leaves the order of equal values open; a stable sort of all values is ten times slower
+    images = images[:, :k].sort(dim=1).values
+    order = units.gather(1, images).sort(dim=1, descending=True, stable=True).indices
+    images = images.gather(1, order)
+    tied = (values[:, k - 1 : k] == values[:, k:]).any(1)
+    if tied.any():
+        images[tied] = units[tied].sort(dim=1, descending=True, stable=True).indices[:, :k]
+    return images
+
+
+def soft_wpmi(
+    activations: Tensor,
+    *,
+    top_k: int = 100,
+    a: float = 10.0,
+    lam: float = 1.0,
+    min_prob: float = 1e-7,
+    p_start: float = 0.998,
+    p_end: float = 0.97,
+) -> Measure:
+    """Prepare soft weighted pointwise mutual information."""
+    return _information(activations, top_k, a, lam, min_prob, p_start, p_end)
+
+
+def wpmi(
+    activations: Tensor,
+    *,
+    top_k: int = 28,
+    a: float = 2.0,
+    lam: float = 0.6,
+    min_prob: float = 1e-7,
+) -> Measure:
+    """Prepare weighted pointwise mutual information: every top image counts for certain, p = 1."""
+    return _information(activations, top_k, a, lam, min_prob, 1.0, 1.0)
+
+
+def _information(
+    activations: Tensor,
+    top_k: int,
+    a: float,
+    lam: float,
+    min_prob: float,
+    p_start: float,
+    p_end: float,
+) -> Measure:
+    if top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    images, rows = top_images(activations, top_k).unique(return_inverse=True)
+    weights = [p_start - rank / top_k * (p_start - p_end) for rank in range(rows.shape[1])]
+    if min(weights) < 0 or 1 - max(weights) + min_prob < _LEAST_FACTOR:
+        raise ValueError(
+            f"p_start {p_start} and p_end {p_end} must lie in [0, 1], "
+            f"and min_prob {min_prob} be at least {_LEAST_FACTOR} where one is 1"
+        )
+
+    def finish(prob: Tensor) -> Tensor:
+        evidence = _evidence(prob, rows, weights, min_prob)
+        return evidence - lam * (evidence.logsumexp(0) - math.log(len(rows)))
+
+    return Measure(images, a, 3 * len(images) + 3 * len(rows), finish)
+
+
+def _evidence(prob: Tensor, rows: Tensor, weights: list[float], min_prob: float) -> Tensor:
+    """Return the sum over ranks of log(1 + p (prob - 1) + min_prob), (U, m).
+
+    A term is log(c) + log(1 + g prob) with c = 1 - p + min_prob and g = p / c. As many factors
+    1 + g prob as cannot overflow are multiplied before one logarithm, which is faster, and more
+    exact than the difference 1 + p (prob - 1) of nearly equal numbers.
+    """
+    floors = [1 - p + min_prob for p in weights]
+    gains = [p / floor for p, floor in zip(weights, floors, strict=True)]
+    largest = math.log1p(max(gains))
+    group = max(1, int(math.log(torch.finfo(prob.dtype).max) / largest)) if largest else len(gains)
+    total = prob.new_full((len(rows), prob.shape[1]), sum(math.log(floor) for floor in floors))
+    tile = max(1, TILE // prob.shape[1])
+    for images, sums in zip(rows.split(tile), total.split(tile), strict=True):
+        for first in range(0, len(gains), group):
+            chosen = images[:, first : first + group].t().contiguous()
+            sums += _product(prob, chosen, gains[first : first + group]).log_()
+    return total
+
+
+def _product(prob: Tensor, images: Tensor, gains: list[float]) -> Tensor:
+    """Return the product over ranks (leading axis of `images`) of 1 + gain prob[image]."""
+    product = prob.new_ones(images.shape[1], prob.shape[1])
+    gathered = torch.empty_like(product)
+    for rank, gain in zip(images, gains, strict=True):
+        torch.index_select(prob, 0, rank, out=gathered)
+        product.addcmul_(product, gathered, value=gain)
+    return product
+
+
+def rank_reorder(
+    activations: Tensor,
+    *,
+    p: float = 3.0,
+    top_fraction: float = 0.05,
+    scale_p: float = 0.5,
+    seed: int = 0,
+) -> Measure:
+    """Prepare the error of reordering a unit's top activations by the concept's scores."""
+    if not 0 < top_fraction <= 1:
+        raise ValueError(f"top_fraction must be above 0 and at most 1, got {top_fraction}")
+    total = len(activations)
+    k = int(total * top_fraction)
+    if k < 2:
+        raise ValueError(
+            f"rank_reorder orders the top {top_fraction:g} of the images, {k} of {total}, "
+            f"and needs 2; use at least {math.ceil(2 / top_fraction)} images or soft_wpmi"
+        )
+    top = top_images(activations, k)
+    images, rows = top.unique(return_inverse=True)
+    highest = activations.t().gather(1, top)
+    # the quotient with the baseline is free of offset and scale; removing them first keeps cubes
+    # of large and of small activations within float32
+    highest = highest - highest[:, -1:]
+    highest = highest / highest[:, :1].clamp(min=torch.finfo(highest.dtype).tiny)
+    chance = _chance(highest, p, seed)
+    share = max(1, len(images) // k)
+
+    def finish(scores: Tensor) -> Tensor:
+        scores = scores.t().contiguous()
+        units = zip(rows.split(share), highest.split(share), chance.split(share), strict=True)
+        return torch.cat([_reordered(scores, *part, p, scale_p) for part in units])
+
+    return Measure(images, None, 10 * len(images) + 2 * len(rows), finish)
+
+
+def _chance(highest: Tensor, p: float, seed: int) -> Tensor:
+    """Return the (U,) mean error of five random orders, the same five for every unit."""
+    generator = torch.Generator().manual_seed(seed)
+    orders = [torch.randperm(highest.shape[1], generator=generator) for _ in range(5)]
+    errors = [(highest - highest[:, o.to(highest.device)]).abs().pow(p).mean(1) for o in orders]
+    return torch.stack(errors).mean(0)
+
+
+def _reordered(
+    scores: Tensor, rows: Tensor, highest: Tensor, chance: Tensor, p: float, scale_p: float
+) -> Tensor:
+    """Return (u, m) for scores (m, n) and u units."""
+    chosen = scores[:, rows.flatten()].view(len(scores), *rows.shape)
+    order = chosen.argsort(dim=2, stable=True)
+    moved = highest.expand(len(scores), -1, -1).gather(2, order)
+    error = (moved - highest.flip(1)).abs().pow(p).mean(2)
+    relative = torch.where(chance > 0, error / chance, torch.ones_like(error))
+    return -(relative / chosen.mean(2).clamp(min=_LEAST_MEAN) ** scale_p).t()
+
+
+def cosine(activations: Tensor) -> Measure:
+    """Prepare the cosine of activations and scores."""
+    return _cosine(activations, lambda columns: columns, 1e-12)
+
+
+def cosine_cubed(activations: Tensor, *, min_norm: float = 1e-3) -> Measure:
+    """Prepare the cosine of cubed deviations from the mean."""
+    return _cosine(activations, lambda columns: (columns - columns.mean(0)) ** 3, min_norm)
+
+
+def _cosine(activations: Tensor, change: Callable[[Tensor], Tensor], least: float) -> Measure:
+    images = torch.arange(len(activations), device=activations.device)
+    changed = change(activations)
+    units = (changed / _norms(changed, least)).t()
+
+    def finish(scores: Tensor) -> Tensor:
+        changed = change(scores)
+        return (units @ changed) / _norms(changed, least)
+
+    return Measure(images, None, 4 * len(images) + 2 * len(units), finish)
+
+
+def _norms(columns: Tensor, least: float) -> Tensor:
+    return torch.linalg.vector_norm(columns, dim=0).clamp(min=least)
+
+
+MEASURES: dict[str, Callable[..., Measure]] = {
+    "soft_wpmi": soft_wpmi,
+    "wpmi": wpmi,
+    "rank_reorder": rank_reorder,
+    "cosine": cosine,
+    "cosine_cubed": cosine_cubed,
+}
+"""What prepares the units for each similarity, from (N, U) activations and options."""

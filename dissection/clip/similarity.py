@@ -1,0 +1,219 @@
+"""Similarities of units and concepts: f(concept_scores (N, M), activations (N, U)) -> (U, M).
+
+Formulas and defaults are those of CLIP-Dissect (Oikarinen and Weng, ICLR 2023, section 3 and the
+file similarity.py of its repository); larger is more similar. Common to all: images of equal
+activation are taken in the order of their numbers, where the original leaves the order open; values
+must be finite; half precision is computed in float32. Each works through the concepts in blocks,
+so that beside inputs and result it needs `dissection.clip.scoring.BUDGET` bytes.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from dissection.clip.measures import MEASURES, named
+from dissection.clip.scoring import check, check_same, stream, working_dtype
+
+Similarity = Callable[..., Tensor]
+"""(N, M) concept scores and (N, U) activations -> (U, M)."""
+
+
+def soft_wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+    """Return soft weighted pointwise mutual information, the published default.
+
+    With P = softmax(a · concept_scores) over the concepts, and p_r falling linearly from p_start
+    towards p_end over the ranks r = 0 .. top_k - 1 of a unit's images, highest activation first::
+
+        evidence[u, m] = sum over r of log(1 + p_r (P[image_r, m] - 1) + min_prob)
+        result[u, m] = evidence[u, m] - lam · log(mean over the units of exp(evidence[., m]))
+
+    The prior, the last term, is a mean over the units given: values, and with them the best
+    concept, depend on which units are given together. Give whole layers.
+
+    Parameters
+    ----------
+    concept_scores : Tensor
+        (N, M) floating, the CLIP score (cosine) of each concept on each image.
+    activations : Tensor
+        (N, U) floating, the pooled activation of each unit on each image.
+    **options
+        top_k=100, a=10, lam=1, min_prob=1e-7, p_start=0.998, p_end=0.97. With fewer images than
+        top_k all are used, each with the p_r of its rank (the original stops).
+
+    Returns
+    -------
+    Tensor
+        (U, M), natural logarithms; not bounded, comparable within one call only.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a value is not finite, or an option is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scores, activations = torch.eye(3), torch.tensor([[9.0, 0], [0, 9], [1, 1]])
+    >>> soft_wpmi(scores, activations, top_k=1).argmax(1).tolist()
+    [0, 1]
+    """
+    return _apply("soft_wpmi", concept_scores, activations, options)
+
+
+def wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+    """Return weighted pointwise mutual information: `soft_wpmi` with every p_r = 1.
+
+    The evidence of a concept is the sum of log(P + min_prob) over a unit's top_k images.
+
+    Parameters
+    ----------
+    concept_scores : Tensor
+        (N, M) floating, the CLIP score (cosine) of each concept on each image.
+    activations : Tensor
+        (N, U) floating, the pooled activation of each unit on each image.
+    **options
+        top_k=28, a=2, lam=0.6, min_prob=1e-7.
+
+    Returns
+    -------
+    Tensor
+        (U, M), natural logarithms; depends on which units are given together.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a value is not finite, or an option is out of range.
+    """
+    return _apply("wpmi", concept_scores, activations, options)
+
+
+def rank_reorder(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+    """Return how well a concept's scores put a unit's top images in order.
+
+    Of a unit, the highest N · top_fraction activations are reordered by the concept's scores of
+    their images. With e the mean of |reordered - activations|^p and e_chance the same for random
+    orders, the result is -(e / e_chance) / (mean score of these images)^scale_p.
+
+    Departures from the original: the baseline's five random orders are drawn from `seed`, once for
+    all units (there: unseeded, for each unit), so a unit's values depend on no other unit; a mean
+    score below 1e-6 counts as 1e-6, a heavy penalty (there: NaN, which argmax prefers, where it is
+    negative); a unit whose top activations are all equal has e / e_chance = 1 (there: NaN);
+    images of equal score keep the order of activations, highest first, before reordering.
+
+    Parameters
+    ----------
+    concept_scores : Tensor
+        (N, M) floating, the CLIP score (cosine) of each concept on each image.
+    activations : Tensor
+        (N, U) floating, the pooled activation of each unit on each image.
+    **options
+        p=3, top_fraction=0.05, scale_p=0.5, seed=0.
+
+    Returns
+    -------
+    Tensor
+        (U, M), at most 0.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a value is not finite, an option is out of range, or top_fraction of
+        the images are fewer than 2.
+    """
+    return _apply("rank_reorder", concept_scores, activations, options)
+
+
+def cosine(concept_scores: Tensor, activations: Tensor) -> Tensor:
+    """Return the cosine of a unit's activations and a concept's scores over the images.
+
+    Parameters
+    ----------
+    concept_scores : Tensor
+        (N, M) floating, the CLIP score (cosine) of each concept on each image.
+    activations : Tensor
+        (N, U) floating, the pooled activation of each unit on each image.
+
+    Returns
+    -------
+    Tensor
+        (U, M) in [-1, 1]; 0 where a unit or concept is 0 on all images (in the original NaN).
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit or a value is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> cosine(torch.tensor([[1.0, 0], [0, 1]]), torch.tensor([[2.0], [0]]))
+    tensor([[1., 0.]])
+    """
+    return _apply("cosine", concept_scores, activations, {})
+
+
+def cosine_cubed(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+    """Return the cosine of cubed deviations from the mean over the images.
+
+    Parameters
+    ----------
+    concept_scores : Tensor
+        (N, M) floating, the CLIP score (cosine) of each concept on each image.
+    activations : Tensor
+        (N, U) floating, the pooled activation of each unit on each image.
+    **options
+        min_norm=1e-3: a smaller norm of the cubes counts as this, as in the original; it damps
+        concepts whose scores hardly vary.
+
+    Returns
+    -------
+    Tensor
+        (U, M) in [-1, 1]; 0 where a unit or concept is constant.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit or a value is not finite.
+    """
+    return _apply("cosine_cubed", concept_scores, activations, options)
+
+
+SIMILARITIES: dict[str, Similarity] = {
+    function.__name__: function
+    for function in (soft_wpmi, wpmi, rank_reorder, cosine, cosine_cubed)
+}
+"""The similarities by name, the default first."""
+
+
+def similarity(name: str) -> Similarity:
+    """Return the similarity of a name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; names the nearest.
+
+    Examples
+    --------
+    >>> similarity("wpmi") is wpmi
+    True
+    """
+    return named(name, SIMILARITIES)
+
+
+def _apply(
+    name: str, concept_scores: Tensor, activations: Tensor, options: dict[str, float]
+) -> Tensor:
+    check("concept scores", concept_scores, ("image", "concept"))
+    check("activations", activations, ("image", "unit"))
+    images, concepts = concept_scores.shape
+    check_same("images", ("concept scores", images), ("activations", len(activations)))
+    dtype = working_dtype(concept_scores, activations)
+    measure = MEASURES[name](activations.to(dtype), **options)
+    every = len(measure.images) == images
+
+    def scores(part: slice) -> Tensor:
+        block = concept_scores[:, part]
+        return (block if every else block.index_select(0, measure.images)).to(dtype)
+
+    return stream(measure, scores, concepts, dtype)

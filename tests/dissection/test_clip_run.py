@@ -1,0 +1,251 @@
+"""Runs labelled by CLIP, alone and beside IoU, against a computation without the engine."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import dissection
+from broden import mini
+from broden.images import decode
+from broden.reader import ProbeSet
+from dissection import forward, pooled
+from dissection.clip import similarity
+from dissection.config import ClipConfig, Execution, IouConfig
+from dissection.models import Network
+from dissection.preprocessing import Preprocessing
+
+open_clip = pytest.importorskip("open_clip")
+safetensors = pytest.importorskip("safetensors.torch")
+
+IMAGES, SIDE = 24, 32
+PLAIN = Preprocessing(SIDE, (0.5,) * 3, (0.5,) * 3, "nearest")
+EXECUTION = Execution(device="cpu", batch_size=5, workers=0)
+MODEL = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": SIDE, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("probe") / "mini.h5"
+    mini.build(path, IMAGES, seed=9)
+    with ProbeSet(path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Return a directory with a small CLIP as it was initialised."""
+    folder = tmp_path_factory.mktemp("clip")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = open_clip.CLIP(**MODEL)
+    safetensors.save_model(model, str(folder / "open_clip_model.safetensors"))
+    preprocess = {"size": SIDE, "mean": (0.5,) * 3, "std": (0.25,) * 3, "interpolation": "bicubic"}
+    text = json.dumps({"model_cfg": MODEL, "preprocess_cfg": preprocess})
+    (folder / "open_clip_config.json").write_text(text)
+    return ClipConfig(encoder=f"local-dir:{folder}")
+
+
+class Small(nn.Module):
+    """A convolution, a pool, and two linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 12, 5, stride=4, padding=2), nn.ReLU())
+        self.head = nn.Linear(12, 7)
+
+    def forward(self, images):
+        return self.head(self.features(images).mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return Network("small", Small().eval(), PLAIN, "seed 5")
+
+
+def run(network, probe, out, clip, method="clip", layers=("features", "head"), **more):
+    return dissection.dissect(
+        network, list(layers), probe, method=method, out=out, clip=clip, execution=EXECUTION, **more
+    )
+
+
+def expected(network, probe, clip, layer, pool):
+    """Return (U, M) by open_clip's own functions and the similarity of the whole matrix."""
+    name = clip.encoder
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    images = [decode(data) for data in probe.jpegs(0, len(probe))]
+    labels = probe.labels
+    names = [*dict.fromkeys(labels.display(n) for n in np.flatnonzero(labels.known))]
+    with torch.inference_mode():
+        pixels = torch.stack([preprocess(Image.fromarray(rgb)) for rgb in images])
+        shown = model.eval().encode_image(pixels, normalize=True)
+        said = model.encode_text(open_clip.get_tokenizer(name)(names), normalize=True)
+        small = [Image.fromarray(rgb).resize((SIDE, SIDE), Image.NEAREST) for rgb in images]
+        batch = PLAIN.normalise(torch.stack([torch.from_numpy(np.array(im)) for im in small]))
+        maps = network.module.features(batch)
+        values = pool(maps) if layer == "features" else network.module(batch)
+    return getattr(similarity, clip.similarity)(shown @ said.T, values).numpy(), names
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooling"), [("soft_wpmi", "mean"), ("cosine", "max"), ("wpmi", "mean")]
+)
+def test_descriptions_are_those_of_a_direct_computation(
+    network, probe, clip, tmp_path, kind, pooling
+):
+    config = ClipConfig(clip.encoder, similarity=kind, pooling=pooling)
+    result = run(network, probe, tmp_path / "run", config)
+    pools = {"mean": lambda maps: maps.mean((2, 3)), "max": lambda maps: maps.amax((2, 3))}
+    for layer in ("features", "head"):
+        want, names = expected(network, probe, config, layer, pools[pooling])
+        have = result.similarity(layer)
+        assert list(have.columns) == names
+        np.testing.assert_allclose(have.to_numpy(), want, atol=2e-4)
+        table = result.descriptions[result.descriptions["layer"] == layer]
+        picked = [names.index(name) for name in table["description"]]
+        np.testing.assert_allclose(want[np.arange(len(want)), picked], want.max(1), atol=4e-4)
+        np.testing.assert_allclose(table["similarity"], want.max(1), atol=4e-4)
+
+
+def test_files_are_those_of_the_design(network, probe, clip, tmp_path):
+    result = run(network, probe, tmp_path / "run", clip)
+    files = {path.name for path in result.path.iterdir()}
+    assert files == {"descriptions.csv", "clip.h5", "run.json", ".lock"}
+    table = pd.read_csv(result.path / "descriptions.csv")
+    assert list(table.columns) == ["layer", "unit", "description", "similarity"]
+    assert table["unit"].tolist() == [*range(12), *range(7)]
+    with h5py.File(result.path / "clip.h5") as file:
+        scores = file["layers/head/similarity"][()]
+        top, values = file["layers/head/top/concept"][()], file["layers/head/top/similarity"][()]
+        assert scores.shape == (7, len(file["concepts"]))
+    assert top.shape == (7, 5)
+    np.testing.assert_array_equal(np.sort(scores, 1)[:, ::-1][:, :5], values)
+    assert result.card["settings"]["clip"]["pooling"] == "mean"
+    assert "whole" in result.card["definitions"]["prior"]
+    assert result.units is None
+
+
+def test_both_methods_from_one_pass_give_what_each_gives(network, probe, clip, tmp_path):
+    config = IouConfig(quantile=0.05)
+    layers = ("features",)
+    both = run(network, probe, tmp_path / "both", clip, "both", layers, config=config)
+    alone = {
+        method: run(network, probe, tmp_path / method, clip, method, layers, config=config)
+        for method in ("iou", "clip")
+    }
+    for name, method in (
+        ("units.csv", "iou"),
+        ("tally/features.csv", "iou"),
+        ("scores.h5", "iou"),
+        ("descriptions.csv", "clip"),
+        ("clip.h5", "clip"),
+    ):
+        other = (alone[method].path / name).read_bytes()
+        assert (both.path / name).read_bytes() == other, name
+    counts = both.card["counts"]["features"]
+    assert {"units", "detectors", "descriptions"} <= set(counts)
+
+
+def test_a_folder_of_the_same_images_gives_the_same_descriptions(network, probe, clip, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for i, data in enumerate(probe.jpegs(0, IMAGES)):
+        (folder / f"{i:03d}.jpg").write_bytes(data)
+    words = tmp_path / "words.txt"
+    words.write_text("a tree\r\n\r\na red car\na tree\n\na beach\n")
+    config = ClipConfig(clip.encoder, concepts=str(words))
+    first = run(network, folder, tmp_path / "a", config).similarity("head")
+    again = run(network, probe, tmp_path / "b", config).similarity("head")
+    assert list(first.columns) == ["a tree", "a red car", "a beach"]
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_an_interrupted_run_continues_to_the_same_files(
+    network, probe, clip, tmp_path, monkeypatch
+):
+    for module in (forward, dissection.api.run.__globals__["card"]):
+        monkeypatch.setattr(module, "SHARD_IMAGES", 5)
+    whole = run(network, probe, tmp_path / "whole", clip)
+    take, calls = pooled.PoolingCollector.take, []
+
+    def dying(self, grid):
+        calls.append(grid)
+        if len(calls) > 5:
+            raise KeyboardInterrupt
+        return take(self, grid)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pooled.PoolingCollector, "take", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(network, probe, tmp_path / "broken", clip)
+    result = run(network, probe, tmp_path / "broken", clip)
+    assert "10 of them from an earlier start" in result.message
+    for name in ("descriptions.csv", "clip.h5"):
+        assert (result.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_another_list_of_concepts_is_another_run(network, probe, clip, tmp_path):
+    run(network, probe, tmp_path / "run", clip)
+    assert "nothing to do" in run(network, probe, tmp_path / "run", clip).message
+    words = tmp_path / "words.txt"
+    words.write_text("tree\ncar\n")
+    other = ClipConfig(clip.encoder, concepts=str(words))
+    with pytest.raises(ValueError, match=r"clip\.concepts\.source is"):
+        run(network, probe, tmp_path / "run", other)
+
+
+def test_class_tokens_stand_for_maps_that_have_none(probe, clip, tmp_path):
+    torchvision = pytest.importorskip("torchvision")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vit = torchvision.models.VisionTransformer(SIDE, 16, 2, 2, 24, 32).eval()
+    network = Network("vit", vit, PLAIN, "seed 0")
+    layer = "encoder.layers.encoder_layer_1"
+    config = ClipConfig(clip.encoder, pooling="class", similarity="cosine")
+    result = run(network, probe, tmp_path / "run", config, layers=[layer])
+    mean = ClipConfig(clip.encoder, similarity="cosine")
+    other = run(network, probe, tmp_path / "mean", mean, layers=[layer])
+    assert result.card["settings"]["layers"][layer]["layout"] == "class"
+    assert not np.allclose(result.similarity(layer), other.similarity(layer))
+    with pytest.raises(ValueError, match="class token has no map for IoU"):
+        run(network, probe, tmp_path / "both", config, "both", [layer])
+
+
+@pytest.mark.parametrize(
+    ("method", "layers", "config", "message"),
+    [
+        ("iou", ["head"], {}, "use --method clip"),
+        ("both", ["head"], {}, "use --method clip"),
+        ("clip", ["features"], {"pooling": "class"}, "has no class token"),
+        ("words", ["head"], {}, "one of iou, clip, both"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    network, probe, clip, tmp_path, method, layers, config, message
+):
+    config = ClipConfig(clip.encoder, **config)
+    with pytest.raises(ValueError, match=message):
+        run(network, probe, tmp_path / "run", config, method, layers)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_folder_without_labels_has_no_iou(network, probe, clip, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="without labels, which IoU needs"):
+        run(network, tmp_path, tmp_path / "run", clip, "iou", ["features"])
