@@ -11,6 +11,7 @@ from dissection.forward import Passed
 from dissection.iou import iou
 from dissection.layouts import LayerInfo
 from dissection.ranks import Ranks
+from dissection.regions import regions
 from dissection.run import Run
 from dissection.scores import write_scores
 from dissection.shards import atomic
@@ -54,7 +55,7 @@ def write(run: Run, results: list[LayerResult], config: IouConfig) -> None:
     for name, table in tables.items():
         with atomic(path / name) as handle:
             table.to_csv(handle, index=False, lineterminator="\n")
-    write_scores(path / "scores.h5", results, labels)
+    write_scores(path / "scores.h5", results, labels, regions(run, results), run.plan.probe.grid)
 
 
 def _threshold(passed: Passed, name: str, ranks: Ranks) -> Tensor:

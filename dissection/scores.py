@@ -14,7 +14,13 @@ from dissection.tables import LayerResult
 _PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
-def write_scores(path: Path, results: Sequence[LayerResult], labels: LabelTable) -> None:
+def write_scores(
+    path: Path,
+    results: Sequence[LayerResult],
+    labels: LabelTable,
+    regions: dict[str, np.ndarray],
+    grid: tuple[int, int],
+) -> None:
     """Write scores.h5, complete or not at all.
 
     Parameters
@@ -25,6 +31,10 @@ def write_scores(path: Path, results: Sequence[LayerResult], labels: LabelTable)
         The layers.
     labels : LabelTable
         Of the probe set.
+    regions : dict of str to ndarray
+        Of each layer, the packed masks of its units on their top images, see `regions.regions`.
+    grid : (int, int)
+        (H, W) of the masks.
     """
     text = h5py.string_dtype()
     # HDF5 cannot close a file that it could not write, so a full disk must not meet it
@@ -36,7 +46,10 @@ def write_scores(path: Path, results: Sequence[LayerResult], labels: LabelTable)
         file["labels/category"] = of.astype(text)
         file["labels/pixels"] = np.asarray(labels.pixels, np.int64)
         for result in results:
-            _write_layer(file.create_group(f"layers/{result.info.name}"), result)
+            group = file.create_group(f"layers/{result.info.name}")
+            _write_layer(group, result)
+            masks = group.create_dataset("top/mask", data=regions[result.info.name], **_PACKED)
+            masks.attrs["grid"] = np.array(grid, np.int64)
     with atomic(path) as handle:
         handle.write(memory.getbuffer())
 

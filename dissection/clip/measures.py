@@ -20,6 +20,9 @@ TILE = 1 << 17
 _SELECTED_UNITS = 64
 """Units whose images are ordered at once: bounds the memory of sorting."""
 
+_MOST = 0.75
+"""Share of the images above which picking them out costs more than scoring all."""
+
 _LEAST_MEAN = 1e-6
 """Where rank_reorder divides by a root of the mean score, a smaller mean counts as this."""
 
@@ -33,7 +36,7 @@ class Measure(NamedTuple):
     """A similarity whose units are prepared."""
 
     images: Tensor
-    """(n,) int64, ascending: the only images whose concept scores matter."""
+    """(n,) int64, ascending: the images whose concept scores `finish` needs."""
     a: float | None
     """`finish` takes softmax(a · scores) over all concepts; None: the scores themselves."""
     width: int
@@ -93,6 +96,14 @@ def _top(units: Tensor, k: int) -> Tensor:
     return images
 
 
+def _needed(top: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """Return the images to score, and where among them each unit's top images are."""
+    images, rows = top.unique(return_inverse=True)
+    if len(images) > _MOST * total:
+        return torch.arange(total, device=top.device), top
+    return images, rows
+
+
 def soft_wpmi(
     activations: Tensor,
     *,
@@ -130,7 +141,7 @@ def _information(
 ) -> Measure:
     if top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
-    images, rows = top_images(activations, top_k).unique(return_inverse=True)
+    images, rows = _needed(top_images(activations, top_k), len(activations))
     weights = [p_start - rank / top_k * (p_start - p_end) for rank in range(rows.shape[1])]
     if min(weights) < 0 or 1 - max(weights) + min_prob < _LEAST_FACTOR:
         raise ValueError(
@@ -194,7 +205,7 @@ def rank_reorder(
             f"and needs 2; use at least {math.ceil(2 / top_fraction)} images or soft_wpmi"
         )
     top = top_images(activations, k)
-    images, rows = top.unique(return_inverse=True)
+    images, rows = _needed(top, total)
     highest = activations.t().gather(1, top)
     # the quotient with the baseline is free of offset and scale; removing them first keeps cubes
     # of large and of small activations within float32

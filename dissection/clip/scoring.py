@@ -2,10 +2,11 @@
 
 Concepts are streamed: for a block of them the scores of the images that matter are computed, used
 and forgotten, so the images-by-concepts matrix never exists. The softmax of an image runs over all
-concepts; its normaliser comes from a first pass over the same blocks (a streaming log-sum-exp).
+concepts; its normaliser comes from a first pass over blocks of images.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -79,18 +80,28 @@ def score(
     check_same("images", ("image features", images[0]), ("activations", images[1]))
     dtype = working_dtype(image_features, text_features, activations)
     measure = prepare(activations.to(dtype))
-    rows = image_features[measure.images].to(dtype)
-    texts = text_features.to(dtype)
-    return stream(measure, lambda part: rows @ texts[part].t(), len(texts), dtype, budget, progress)
+    rows, texts = image_features[measure.images].to(dtype), text_features.to(dtype)
+    scores = Scores(
+        len(texts), dtype, lambda span: rows[span] @ texts.t(), lambda part: rows @ texts[part].t()
+    )
+    return stream(measure, scores, budget, progress)
+
+
+class Scores(NamedTuple):
+    """The scores of a measure's n images and M concepts, a part at a time."""
+
+    concepts: int
+    """M."""
+    dtype: torch.dtype
+    """Of the parts."""
+    rows: Callable[[slice], Tensor]
+    """Some of the n images -> (b, M)."""
+    columns: Callable[[slice], Tensor]
+    """Some of the concepts -> (n, m)."""
 
 
 def stream(
-    measure: Measure,
-    scores: Callable[[slice], Tensor],
-    concepts: int,
-    dtype: torch.dtype,
-    budget: int = BUDGET,
-    progress: Progress | None = None,
+    measure: Measure, scores: Scores, budget: int = BUDGET, progress: Progress | None = None
 ) -> Tensor:
     """Return (U, M) of a measure, a block of concepts after the other.
 
@@ -98,12 +109,8 @@ def stream(
     ----------
     measure : Measure
         With the units prepared.
-    scores : callable
-        Slice of the concepts -> (n, m) scores of the measure's images; not changed here.
-    concepts : int
-        M.
-    dtype : torch.dtype
-        Of the scores.
+    scores : Scores
+        Of its images; not changed here.
     budget : int
         Bytes for the arrays of a block.
     progress : callable, optional
@@ -112,46 +119,60 @@ def stream(
     Raises
     ------
     ValueError
-        If one concept does not fit the budget.
+        If one concept, or one image where there is a softmax, does not fit the budget.
     """
-    step = budget // (measure.width * dtype.itemsize)
-    if step < 1:
+    concepts = scores.concepts
+    # an image has its scores, their exponentials and a copy
+    least = max(measure.width, 0 if measure.a is None else 3 * concepts) * scores.dtype.itemsize
+    if budget < least:
         raise ValueError(
-            f"a budget of {budget} bytes does not hold one concept; "
-            f"it must be at least {measure.width * dtype.itemsize}"
+            f"a budget of {budget} bytes does not hold one concept; it must be at least {least}"
         )
-    parts = [slice(first, min(first + step, concepts)) for first in range(0, concepts, step)]
-    total = concepts if measure.a is None else 2 * concepts
     report = progress or (lambda done, total: None)
-    if measure.a is None:
-        block = scores
-    else:
-        normaliser = _normaliser(measure, scores, parts, lambda done: report(done, total))
-
-        def block(part: slice) -> Tensor:
-            return torch.add(-normaliser[:, None], scores(part), alpha=measure.a).exp_()
-
+    first = 0 if measure.a is None else concepts
+    block = scores.columns
+    step = budget // (measure.width * scores.dtype.itemsize)
+    if measure.a is not None:
+        block = _probabilities(
+            measure, scores, budget, min(step, concepts), lambda done: report(done, 2 * concepts)
+        )
     found = []
-    for part in parts:
+    for start in range(0, concepts, step):
+        part = slice(start, min(start + step, concepts))
         found.append(measure.finish(block(part)))
-        report(total - concepts + part.stop, total)
+        report(first + part.stop, first + concepts)
     return torch.cat(found, 1)
 
 
+def _probabilities(
+    measure: Measure, scores: Scores, budget: int, step: int, report: Callable[[int], None]
+) -> Callable[[slice], Tensor]:
+    """Return what gives the softmax probabilities of at most `step` concepts, (n, m)."""
+    normaliser = _normaliser(measure, scores, budget, report)
+    # one array for all blocks: the system would clear a new one for each
+    buffer = normaliser.new_empty(len(normaliser) * step)
+
+    def block(part: slice) -> Tensor:
+        raw = scores.columns(part)
+        out = buffer[: raw.numel()].view(raw.shape)
+        return torch.add(-normaliser[:, None], raw, alpha=measure.a, out=out).exp_()
+
+    return block
+
+
 def _normaliser(
-    measure: Measure,
-    scores: Callable[[slice], Tensor],
-    parts: list[slice],
-    report: Callable[[int], None],
+    measure: Measure, scores: Scores, budget: int, report: Callable[[int], None]
 ) -> Tensor:
     """Return (n,), the logarithm of the sum of exp(a · score) over all concepts."""
-    normaliser = None
-    for part in parts:
-        rows = scores(part).split(max(1, TILE // (part.stop - part.start)))
-        partial = torch.cat([(block * measure.a).logsumexp(1) for block in rows])
-        normaliser = partial if normaliser is None else torch.logaddexp(normaliser, partial)
-        report(part.stop)
-    return normaliser
+    images, concepts = len(measure.images), scores.concepts
+    step = budget // (3 * concepts * scores.dtype.itemsize)
+    tile = max(1, TILE // concepts)
+    found = []
+    for start in range(0, images, step):
+        rows = scores.rows(slice(start, start + step))
+        found += [(part * measure.a).logsumexp(1) for part in rows.split(tile)]
+        report(min(start + step, images) * concepts // images)
+    return torch.cat(found)
 
 
 def working_dtype(*inputs: Tensor) -> torch.dtype:

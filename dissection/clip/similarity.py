@@ -9,10 +9,11 @@ so that beside inputs and result it needs `dissection.clip.scoring.BUDGET` bytes
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from dissection.clip.measures import MEASURES, named
-from dissection.clip.scoring import check, check_same, stream, working_dtype
+from dissection.clip.scoring import Scores, check, check_same, stream, working_dtype
 
 Similarity = Callable[..., Tensor]
 """(N, M) concept scores and (N, U) activations -> (U, M)."""
@@ -206,14 +207,22 @@ def _apply(
 ) -> Tensor:
     check("concept scores", concept_scores, ("image", "concept"))
     check("activations", activations, ("image", "unit"))
-    images, concepts = concept_scores.shape
+    images = len(concept_scores)
     check_same("images", ("concept scores", images), ("activations", len(activations)))
     dtype = working_dtype(concept_scores, activations)
     measure = MEASURES[name](activations.to(dtype), **options)
-    every = len(measure.images) == images
+    return stream(measure, _parts(concept_scores, measure.images, dtype))
 
-    def scores(part: slice) -> Tensor:
-        block = concept_scores[:, part]
-        return (block if every else block.index_select(0, measure.images)).to(dtype)
 
-    return stream(measure, scores, concepts, dtype)
+def _parts(matrix: Tensor, images: Tensor, dtype: torch.dtype) -> Scores:
+    """Return the scores of some images; of all without copying them."""
+    every = len(images) == len(matrix)
+
+    def rows(span: slice) -> Tensor:
+        return (matrix[span] if every else matrix.index_select(0, images[span])).to(dtype)
+
+    def columns(part: slice) -> Tensor:
+        block = matrix[:, part]
+        return (block if every else block.index_select(0, images)).to(dtype)
+
+    return Scores(matrix.shape[1], dtype, rows, columns)

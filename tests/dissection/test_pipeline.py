@@ -124,6 +124,7 @@ def test_scores_have_the_documented_layout(probe, tmp_path):
         "layers/maps/iou/all": (units, labels),
         "layers/maps/top/image": (units, 10),
         "layers/maps/top/value": (units, 10),
+        "layers/maps/top/mask": (units, 10, 32),
     }
     with h5py.File(tmp_path / "run" / "scores.h5") as file:
         found = {}
@@ -134,6 +135,22 @@ def test_scores_have_the_documented_layout(probe, tmp_path):
         )
         assert found == shapes
         assert file["layers/maps/intersection"].dtype == np.int64
+
+
+def test_masks_on_top_images_are_those_that_were_counted(probe, tmp_path):
+    run(probe, tmp_path / "run")
+    planes, network = planted.drawn(), planted.Detectors()
+    active = np.stack([network.fires(plane) for plane in planes])
+    with h5py.File(tmp_path / "run" / "scores.h5") as file:
+        packed, image = (file[f"layers/maps/top/{name}"] for name in ("mask", "image"))
+        assert packed.attrs["grid"].tolist() == [16, 16]
+        masks = np.unpackbits(packed[()], axis=2).reshape(8, 10, 16, 16).astype(bool)
+        threshold, image = file["layers/maps/threshold"][()], image[()]
+    # a unit that fires too often has a threshold of 0, the value it fires with
+    for unit in np.flatnonzero(threshold < 0):
+        np.testing.assert_array_equal(masks[unit], active[image[unit], unit])
+    assert masks[threshold >= 0].sum() == 0
+    assert masks.any()
 
 
 def test_card_defines_its_numbers(probe, tmp_path):

@@ -277,9 +277,17 @@ def test_other_tables_are_refused_and_the_columns_named(text, lacking, tmp_path)
     assert str(path) in str(caught.value)
 
 
+def masks(layers):
+    """Return packed masks of eight pixels for each unit's top images."""
+    return {
+        found.info.name: (found.top_image % 251).astype(np.uint8)[..., None] for found, _ in layers
+    }
+
+
 def test_scores_hold_every_count_by_layer(layers, tmp_path):
     mass = labels(layers[0][1])
-    write_scores(tmp_path / "scores.h5", [found for found, _ in layers], mass)
+    shown = masks(layers)
+    write_scores(tmp_path / "scores.h5", [found for found, _ in layers], mass, shown, (2, 4))
     with h5py.File(tmp_path / "scores.h5") as file:
         assert file["categories"].asstr()[()].tolist() == [*CATEGORIES]
         names = file["labels/name"].asstr()[()].tolist()
@@ -299,6 +307,7 @@ def test_scores_hold_every_count_by_layer(layers, tmp_path):
                 "area/all": counted.all,
                 "top/image": found.top_image,
                 "top/value": found.top_value,
+                "top/mask": shown[found.info.name],
                 **{f"iou/{rule}": found.iou[rule] for rule in UNIONS},
             }.items():
                 assert group[path].dtype == wanted.dtype
@@ -307,7 +316,8 @@ def test_scores_hold_every_count_by_layer(layers, tmp_path):
 
 def test_scores_of_the_same_result_are_the_same_bytes(layers, tmp_path):
     for name in ("a.h5", "b.h5"):
-        write_scores(tmp_path / name, [found for found, _ in layers], labels(layers[0][1]))
+        found = [found for found, _ in layers]
+        write_scores(tmp_path / name, found, labels(layers[0][1]), masks(layers), (2, 4))
         time.sleep(1.1)  # a time of creation would be in seconds
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
@@ -318,5 +328,5 @@ def test_scores_are_written_whole_or_not_at_all(layers, tmp_path, monkeypatch):
 
     monkeypatch.setattr("dissection.shards.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_scores(tmp_path / "a.h5", [layers[0][0]], labels(layers[0][1]))
+        write_scores(tmp_path / "a.h5", [layers[0][0]], labels(layers[0][1]), masks(layers), (2, 4))
     assert [*tmp_path.iterdir()] == []

@@ -1,0 +1,292 @@
+"""Read the labels of a network's units from every file that holds them, into one form.
+
+These are our run directories, the tables in them, and what NetDissect and CLIP-Dissect publish.
+Units count from 0 in all that is read.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from dissection.columns import (
+    DESCRIPTIONS,
+    FORMS,
+    TALLY,
+    UNITS,
+    checked,
+    common,
+    numbers,
+    rows,
+    truth,
+)
+from dissection.config import MIN_IOU, UNIONS
+from dissection.folder import RunFolder, file_name
+from dissection.tables import read_tally, tally_categories
+
+__all__ = ["FORMS", "Labelling", "Scores", "read", "read_all"]
+
+NO_LAYER = "-"
+"""Layer of a tally whose file name does not end with one."""
+
+
+class Scores(NamedTuple):
+    """Where the scores of all concepts lie, for every unit of a run."""
+
+    path: Path
+    dataset: str
+    """Of each layer, in the file."""
+    concepts: tuple[str, ...]
+    """M names."""
+    categories: tuple[str, ...] | None
+    """M categories of the concepts, where they have any."""
+    columns: np.ndarray
+    """(M,) columns of the stored array that are these concepts."""
+
+    def layer(self, name: str) -> np.ndarray:
+        """Return a layer's scores (U, M).
+
+        Raises
+        ------
+        ValueError
+            If the file has none of that layer.
+        """
+        with h5py.File(self.path) as file:
+            found = file.get(f"layers/{name}/{self.dataset}")
+            if not isinstance(found, h5py.Dataset):
+                raise ValueError(f"{self.path} has no {self.dataset} of layer {name}; run it again")
+            return found[()][:, self.columns]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """What one method says of the units of one network.
+
+    Attributes
+    ----------
+    name : str
+        For tables; several of one comparison have different names.
+    method : str
+        ``iou`` or ``clip``.
+    network : str
+        Name of the network, by the run card or else the file name.
+    digest : str or None
+        Of the network, where a run card tells it.
+    units : DataFrame
+        One row a unit, layer by layer: layer, unit (from 0), label, category (None for clip),
+        score (IoU or similarity), detector (False for clip) and, of iou, label and score of
+        every category (``<category>-label``, ``<category>-score``).
+    source : Path
+        What was read.
+    min_iou : float
+        A detector's IoU exceeds it.
+    scores : Scores or None
+        Whole score vectors, where the run has them.
+    """
+
+    name: str
+    method: str
+    network: str
+    digest: str | None
+    units: pd.DataFrame
+    source: Path
+    min_iou: float = MIN_IOU
+    scores: Scores | None = None
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, in order."""
+        return list(dict.fromkeys(self.units["layer"]))
+
+    @property
+    def categories(self) -> list[str]:
+        """Names of the categories whose best labels are known; none for clip."""
+        return tally_categories(self.units)
+
+    def layer(self, name: str) -> pd.DataFrame:
+        """Return the rows of a layer, in the order of its units."""
+        return self.units[self.units["layer"] == name].reset_index(drop=True)
+
+    def same_network(self, other: "Labelling") -> bool:
+        """Tell whether two labellings are of one network: by digest where both have one."""
+        if self.digest and other.digest:
+            return self.digest == other.digest
+        return self.network == other.network
+
+
+def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
+    """Read several results; tables of other layers of the same network become one labelling.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `read`.
+    """
+    found: list[Labelling] = []
+    for new in [labelling for path in paths for labelling in read(path)]:
+        place = next((i for i, old in enumerate(found) if _continues(old, new)), None)
+        if place is None:
+            found.append(new)
+        else:
+            units = pd.concat([found[place].units, new.units], ignore_index=True)
+            found[place] = replace(found[place], units=units)
+    return _distinctly_named(found)
+
+
+def _continues(old: Labelling, new: Labelling) -> bool:
+    """Tell whether two tables without a run card are parts of one."""
+    return (
+        not (old.digest or new.digest)
+        and (old.method, old.network) == (new.method, new.network)
+        and not set(old.layers) & set(new.layers)
+    )
+
+
+def _distinctly_named(found: list[Labelling]) -> list[Labelling]:
+    named: list[Labelling] = []
+    for labelling in found:
+        others = [other for other in found if other.method == labelling.method]
+        name = labelling.name
+        if sum(other.name == name for other in others) > 1:
+            name = f"{name} ({labelling.source.stem})"
+        taken = {other.name for other in named if other.method == labelling.method}
+        if name in taken:
+            name = f"{name} {len(named) + 1}"
+        named.append(replace(labelling, name=name))
+    return named
+
+
+def read(path: str | Path) -> list[Labelling]:
+    """Read the labels of units: of a run both methods' where it has both, else one.
+
+    Parameters
+    ----------
+    path : str or Path
+        A run directory, or a CSV file of one of the `FORMS`. Published files are best called
+        ``netdissect-NETWORK-LAYER.csv`` and ``clip_dissect-NETWORK[-LAYER].csv``: their names tell
+        what the columns do not. A CSV file of ours in its run directory is read with its card.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or directory.
+    ValueError
+        If it is not a complete run, or a table of another form or with impossible values.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _run(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give a run directory or a CSV file")
+    columns = set(rows(path, most=0).columns)
+    for form, reader in ((UNITS, _iou), (DESCRIPTIONS, _clip), (TALLY, _tally)):
+        if columns.issuperset(form):
+            return [reader(path)]
+    shown = ", ".join(list(rows(path, most=0).columns)[:8])
+    raise ValueError(f"{path} has the columns {shown[:200]!r}; known are {FORMS}")
+
+
+def _run(path: Path) -> list[Labelling]:
+    if not _card(path):
+        raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
+    tables = (("units.csv", _iou), ("descriptions.csv", _clip))
+    found = [reader(path / name) for name, reader in tables if (path / name).is_file()]
+    if not found:
+        raise ValueError(f"{path} has neither units.csv nor descriptions.csv; run it again")
+    return found
+
+
+def _card(folder: Path) -> dict:
+    """Return the settings of the complete run in a directory; none if there is no such run."""
+    try:
+        card = RunFolder(folder).card()
+    except ValueError:
+        return {}
+    return card.get("settings", {}) if card and card.get("status") == "complete" else {}
+
+
+def _iou(path: Path) -> Labelling:
+    table, card = rows(path), _card(path.parent)
+    columns = common(table, "label", "iou", path)
+    columns["detector"] = truth(table["detector"], path)
+    units = checked(pd.DataFrame(columns | _by_category(table, path)), path)
+    file, min_iou = path.with_name("scores.h5"), card.get("min_iou", MIN_IOU)
+    scores = _iou_scores(file, card.get("union", UNIONS[0])) if card else None
+    return _labelling("iou", units, path, card, min_iou=min_iou, scores=scores)
+
+
+def _clip(path: Path) -> Labelling:
+    table, card = rows(path), _card(path.parent)
+    columns = common(table, "description", "similarity", path) | {"detector": False}
+    units = checked(pd.DataFrame(columns), path)
+    scores = _clip_scores(path.with_name("clip.h5")) if card else None
+    return _labelling("clip", units, path, card, scores=scores)
+
+
+def _tally(path: Path) -> Labelling:
+    """Read a NetDissect table: ours in the tally folder of a run, or a published one."""
+    try:
+        table = read_tally(path)
+    except ValueError as error:
+        where = "" if str(path) in str(error) else f"{path}: "
+        raise ValueError(f"{where}{error}") from error
+    card = _card(path.parent.parent) if path.parent.name == "tally" else {}
+    inside = (name for name in card.get("layers", ()) if file_name(name) == path.stem)
+    columns = table[["unit", "label", "category"]].assign(score=numbers(table, "score", path))
+    columns.insert(0, "layer", next(inside, _from_name(path)[1]))
+    min_iou = card.get("min_iou", MIN_IOU)
+    columns["detector"] = columns["score"] > min_iou
+    columns = columns.assign(**_by_category(table, path))
+    return _labelling("iou", checked(columns, path), path, card, min_iou=min_iou)
+
+
+def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
+    """Return the best label of every category and its IoU."""
+    columns = {}
+    for category in tally_categories(table):
+        columns[f"{category}-label"] = table[f"{category}-label"]
+        columns[f"{category}-score"] = numbers(table, f"{category}-iou", path)
+    return columns
+
+
+def _labelling(method: str, units: pd.DataFrame, path: Path, card: dict, **more) -> Labelling:
+    model = card.get("model", {})
+    network = model.get("name") or _from_name(path, list(dict.fromkeys(units["layer"])))[0]
+    source = path.parent if card and path.stem in ("units", "descriptions") else path
+    return Labelling(network, method, network, model.get("digest"), units, source, **more)
+
+
+def _from_name(path: Path, layers: Sequence[str] | None = None) -> tuple[str, str]:
+    """Return network and layer that the name of a file tells; `layers` if a column has them."""
+    if path.stem in ("units", "descriptions"):
+        return path.resolve().parent.name, NO_LAYER
+    published = re.fullmatch(r"(?:netdissect|clip_dissect)(?:_[a-z]+)?-(.+)", path.stem)
+    if not published:
+        return path.stem, NO_LAYER
+    network, dash, layer = published[1].rpartition("-")
+    if not dash or (layers is not None and layers != [layer]):
+        return published[1], NO_LAYER
+    return network, layer
+
+
+def _iou_scores(path: Path, union: str) -> Scores | None:
+    if not path.is_file():
+        return None
+    with h5py.File(path) as file:
+        names, categories = (file[f"labels/{part}"].asstr()[()] for part in ("name", "category"))
+    known = np.flatnonzero(categories != "")
+    of = tuple(categories[known].tolist())
+    return Scores(path, f"iou/{union}", tuple(names[known].tolist()), of, known)
+
+
+def _clip_scores(path: Path) -> Scores | None:
+    if not path.is_file():
+        return None
+    with h5py.File(path) as file:
+        names = tuple(file["concepts"].asstr()[()].tolist())
+    return Scores(path, "similarity", names, None, np.arange(len(names)))

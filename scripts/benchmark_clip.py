@@ -1,0 +1,162 @@
+"""Compare soft_wpmi with a loop over the units, as the published code does it.
+
+On the same random features, of which each unit follows one concept: (a) the loop, (b) the
+similarity, both from the same matrix of scores, and (c) `score` from the features, in a process
+of its own whose peak memory is reported. Prints one JSON object; `ratio` is a/b. The peak holds
+the interpreter and the inputs. With --memory only (c), for sizes whose matrix does not fit.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from _cli import add_debug, positive, run
+
+_SIZES = {"images": 10_000, "concepts": 20_000, "units": 512, "features": 512}
+
+#: The published values: images a unit, softmax scale, weights of the ranks, added to probabilities
+TOP_K, SCALE, P_START, P_END, MIN_PROB = 100, 10, 0.998, 0.97, 1e-7
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, default in _SIZES.items():
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help="default: %(default)s"
+        )
+    parser.add_argument(
+        "--memory", action="store_true", help="measure only the streaming version, here"
+    )
+    add_debug(parser)
+    return parser
+
+
+def _inputs(args: argparse.Namespace) -> tuple:
+    """Return image features, text features and activations; the same for the same sizes."""
+    import torch
+    from torch.nn.functional import normalize
+
+    draw = torch.Generator().manual_seed(0)
+    texts = normalize(torch.randn(args.concepts, args.features, generator=draw), dim=1)
+    images = torch.randn(args.images, args.features, generator=draw)
+    followed = torch.randperm(args.concepts, generator=draw)[: args.units]
+    followed = followed.repeat(-(-args.units // len(followed)))[: args.units]
+    # every image shows a followed concept, weakly, as cosines of CLIP are: were the best concept
+    # left to chance, rounding would decide between nearly equal ones
+    shown = followed[torch.randint(args.units, (args.images,), generator=draw)]
+    images = normalize(normalize(images, dim=1) + 0.5 * texts[shown], dim=1)
+    noise = torch.randn(args.images, args.units, generator=draw)
+    return images, texts, images @ texts[followed].t() + 0.02 * noise
+
+
+def _loop(scores, activations):
+    """Return soft_wpmi by a loop over the units, step by step as its formula is written."""
+    import torch
+
+    prob = (SCALE * scores).softmax(1)
+    count = min(TOP_K, len(scores))
+    top = activations.topk(count, dim=0).indices
+    weight = P_START - torch.arange(count) / TOP_K * (P_START - P_END)
+    evidence = []
+    for unit in range(activations.shape[1]):
+        rows = prob.gather(0, top[:, unit, None].expand(-1, scores.shape[1]))
+        factor = 1 + weight[:, None] * (rows - 1)
+        evidence.append((factor + MIN_PROB).log().sum(0))
+    evidence = torch.stack(evidence)
+    return evidence - (evidence.logsumexp(0) - math.log(len(evidence)))
+
+
+def _peak() -> int:
+    """Return the peak resident memory of this process in bytes."""
+    # unlike getrusage, this does not count what the parent held when it started us
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _streamed(args: argparse.Namespace) -> dict:
+    """Run the streaming version and return its seconds and the peak memory of this process."""
+    from dissection.clip.scoring import BUDGET, score
+
+    given = _inputs(args)
+    # drawing the inputs took more than they are; Linux can count anew
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = _peak()
+    started = time.perf_counter()
+    score(*given)
+    return {
+        "streamed_seconds": round(time.perf_counter() - started, 6),
+        "budget_bytes": BUDGET,
+        "matrix_bytes": 4 * args.images * args.concepts,
+        "peak_rss_bytes": _peak(),
+        "inputs_rss_bytes": before,
+    }
+
+
+def _elsewhere(args: argparse.Namespace) -> dict:
+    """Return what `_streamed` does, measured in a process of its own."""
+    sizes = [f"--{name}={getattr(args, name)}" for name in _SIZES]
+    command = [sys.executable, __file__, "--memory", *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the streaming version failed: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout)
+
+
+def _compared(args: argparse.Namespace) -> dict:
+    """Return times and agreement of loop and similarity."""
+    from dissection.clip.similarity import soft_wpmi
+
+    images, texts, activations = _inputs(args)
+    scores = images @ texts.t()
+    found, seconds = [], []
+    for function in (soft_wpmi, _loop):
+        started = time.perf_counter()
+        found.append(function(scores, activations))
+        seconds.append(time.perf_counter() - started)
+    best = found[0].topk(min(2, args.concepts)).values
+    equal = (found[0].argmax(1) == found[1].argmax(1)).sum().item()
+    return {
+        "loop_seconds": round(seconds[1], 6),
+        "seconds": round(seconds[0], 6),
+        "ratio": round(seconds[1] / seconds[0], 2),
+        "labels_equal": equal == args.units,
+        "units_with_equal_label": equal,
+        "largest_difference": (found[0] - found[1]).abs().max().item(),
+        "smallest_lead_of_a_label": (best[:, 0] - best[:, -1]).min().item(),
+    }
+
+
+def _benchmark(args: argparse.Namespace) -> None:
+    import torch
+
+    report = {name: getattr(args, name) for name in _SIZES}
+    report["threads"] = torch.get_num_threads()
+    if args.memory:
+        report |= _streamed(args)
+    else:
+        # the loop's matrix is gone before the other process needs memory
+        report |= _compared(args)
+        report |= _elsewhere(args)
+    print(json.dumps(report, indent=1))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = _parser().parse_args(argv)
+    return run(_benchmark, args, expected=(RuntimeError,))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
