@@ -5,10 +5,11 @@ BIN := .venv/bin
 .PHONY: demo test lint clean
 
 demo: .venv/installed
-	for model in mini_scenes mini_objects mini_random; do \
-		$(BIN)/python scripts/dissect.py --method iou --model $$model --out results/demo/$$model \
-			|| exit; \
-	done
+	$(BIN)/python scripts/dissect.py --method both --model mini_scenes --out results/demo/mini_scenes
+	$(BIN)/python scripts/dissect.py --method both --model mini_objects --out results/demo/mini_objects
+	$(BIN)/python scripts/dissect.py --method iou --model mini_random --out results/demo/mini_random
+	$(BIN)/python scripts/compare.py results/demo/mini_scenes results/demo/mini_objects \
+		results/demo/mini_random --probe mini --out results/demo/compare
 
 test: .venv/installed
 	$(BIN)/python -m pytest

@@ -23,6 +23,7 @@ ALL = "all"
 MORE_THAN = 3
 """Concepts carried by more units than this have a table of their own, as the report's."""
 EXAMPLES = 6
+METHODS = {"iou": "IoU", "clip": "CLIP"}
 
 
 class Comparison(NamedTuple):
@@ -203,7 +204,7 @@ def write(found: Comparison, folder: str | Path) -> list[str]:
 
 def summary(found: Comparison) -> str:
     """Return the counts side by side, and the concepts only one network has, as text."""
-    lines = [f"{found.method.upper()} labels of {' and '.join(found.networks)}"]
+    lines = [f"{METHODS[found.method]} labels of {' and '.join(found.networks)}"]
     lines += ["", "different concepts (of units):", *aligned(_side_by_side(found))]
     lines += ["", f"concepts carried by more than {found.more_than} units of a network, by layer:"]
     lines += aligned(_frequent(found))
