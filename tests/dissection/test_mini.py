@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
 
 from broden.mini import default_probe
 from broden.mini.probe import SEED
@@ -56,6 +58,31 @@ def test_a_network_names_what_images_of_the_probe_show(name):
         named = network.module(network.preprocessing.normalise(pixels)).argmax(1).tolist()
     right = sum(mini.CLASSES[name][n] == s for n, s in zip(named, shown, strict=True))
     assert right >= 0.8 * len(images)
+
+
+def test_the_small_clip_is_what_its_card_says():
+    said = json.loads((mini.CLIP / "card.json").read_text())
+    assert said["sha256"] == file_digest(mini.CLIP / "open_clip_model.safetensors")
+    assert sum(path.stat().st_size for path in mini.CLIP.iterdir()) <= 12_000_000
+    top1 = {name: score["top1"] for name, score in said["held_out_zero_shot"].items()}
+    assert top1["scenes"] >= 0.85
+    assert top1["objects"] >= 0.6
+    assert top1["textures"] >= 0.5
+    assert len({said["recipe"]["data_seed"], said["recipe"]["held_out_seed"], SEED}) == 3
+
+
+def test_the_small_clip_names_what_images_of_the_probe_show():
+    pytest.importorskip("open_clip")
+    from broden.mini.compose import compose
+    from dissection.clip import encoder
+
+    clip = encoder.load("mini")
+    images = [compose(SEED, index, "object", hard=True) for index in range(6000, 6040)]
+    texts = clip.texts([f"a photo of a {name}" for name in mini.CLASSES["mini_objects"]])
+    small = [Image.fromarray(i.rgb).resize(clip.preprocessing.size, 3) for i in images]
+    features = clip.images(torch.stack([torch.from_numpy(np.array(im)) for im in small]))
+    named = [mini.CLASSES["mini_objects"][n] for n in (features @ texts.T).argmax(1).tolist()]
+    assert sum(a == b.thing for a, b in zip(named, images, strict=True)) >= 0.8 * len(images)
 
 
 def test_the_untrained_network_is_the_same_each_time():
