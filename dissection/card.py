@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -121,6 +122,7 @@ def complete(
         "probe": _probe_card(plan.probe),
         "counts": counts,
         "host": {
+            "probe": str(Path(plan.probe.path).resolve()),
             "device": _device_name(plan.device),
             "ranks": run.ranks,
             "threads": torch.get_num_threads(),

@@ -1,20 +1,25 @@
 """Networks side by side: how many concepts each has, which, and which only one of them has.
 
 Labels are compared as they are written; networks labelled from different concept lists differ for
-that alone. Nothing here compares methods; see `dissection.crosscheck`.
+that alone. Nothing here compares methods, see `dissection.crosscheck`; what is written and printed
+is in `dissection.contrast`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from dissection.results import Labelling
-from dissection.shards import atomic
-from dissection.verdict import aligned
 
-__all__ = ["Comparison", "compare", "detectors", "summary", "write"]
+__all__ = [
+    "Comparison",
+    "carried",
+    "compare",
+    "detectors",
+    "distinct",
+    "only",
+]
 
 OVERALL = "all layers"
 COMMON = "common layers"
@@ -22,8 +27,6 @@ COMMON = "common layers"
 ALL = "all"
 MORE_THAN = 3
 """Concepts carried by more units than this have a table of their own, as the report's."""
-EXAMPLES = 6
-METHODS = {"iou": "IoU", "clip": "CLIP"}
 
 
 class Comparison(NamedTuple):
@@ -33,12 +36,11 @@ class Comparison(NamedTuple):
     networks: tuple[str, ...]
     more_than: int
     distinct: pd.DataFrame
-    """network, layer, units, concepts: how many different labels."""
+    """From `distinct`."""
     concepts: pd.DataFrame
     """layer, concept, and for each network the number of units that carry it."""
     only: pd.DataFrame
-    """layer, network, concept, units: of concepts that no other network has in that layer, in the
-    common layers or, where all have the same layers, in all."""
+    """From `only`."""
     detectors: pd.DataFrame | None
     """From `detectors`, for iou."""
 
@@ -55,8 +57,7 @@ def compare(labellings: Sequence[Labelling], more_than: int = MORE_THAN) -> Comp
     Parameters
     ----------
     labellings : sequence of Labelling
-        Two or more, by the same method, with different names. Beside each layer the tables have
-        `OVERALL`, all layers that each network has; where these are not the same also `COMMON`.
+        Two or more, by the same method, with different names.
     more_than : int
         See `Comparison.frequent`.
 
@@ -71,27 +72,49 @@ def compare(labellings: Sequence[Labelling], more_than: int = MORE_THAN) -> Comp
             f"a comparison needs two or more networks labelled by one method, got "
             f"{len(labellings)} by {' and '.join(sorted(methods)) or 'none'}"
         )
-    units = _with_overall(labellings)
     networks = tuple(labelling.name for labelling in labellings)
     method = methods.pop()
-    concepts = _concepts(units, networks)
     return Comparison(
         method,
         networks,
         more_than,
-        _distinct(units),
-        concepts,
-        _only(concepts, networks),
+        distinct(labellings),
+        _side_by_side(carried(labellings), "units", networks),
+        only(labellings),
         pd.concat([detectors(part) for part in labellings], ignore_index=True)
         if method == "iou"
         else None,
     )
 
 
+def carried(labellings: Sequence[Labelling]) -> pd.DataFrame:
+    """Return how many units of each network and layer carry each concept.
+
+    Returns
+    -------
+    DataFrame
+        layer, network, concept, category, units, detectors (0 for clip). Beside each layer there
+        is `OVERALL`, all layers that each network has; where these are not the same also `COMMON`.
+        The concepts that most units of some network carry come first.
+    """
+    units = _with_overall(labellings)
+    keys = ["layer", "network", "concept"]
+    table = units.groupby(keys, sort=False).agg(
+        category=("category", "first"), units=("detector", "size"), detectors=("detector", "sum")
+    )
+    table = table.reset_index()
+    most = -table.groupby(["layer", "concept"])["units"].transform("max")
+    order = {name: place for place, name in enumerate(_layer_order(units))}
+    table = table.assign(place=table["layer"].map(order), most=most)
+    table = table.sort_values(["place", "most", "concept"], kind="stable", ignore_index=True)
+    return table.drop(columns=["place", "most"])
+
+
 def _with_overall(labellings: Sequence[Labelling]) -> pd.DataFrame:
     """Return the units of all networks, and again under `OVERALL` and `COMMON`."""
     units = pd.concat([part.units.assign(network=part.name) for part in labellings])
-    units = units[["network", "layer", "label"]]
+    units = units[["network", "layer", "label", "category", "detector"]]
+    units = units.rename(columns={"label": "concept"})
     common = set.intersection(*(set(part.layers) for part in labellings))
     parts = [units, units.assign(layer=OVERALL)]
     if common and common != set(units["layer"]):
@@ -99,42 +122,68 @@ def _with_overall(labellings: Sequence[Labelling]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _distinct(units: pd.DataFrame) -> pd.DataFrame:
-    groups = units.groupby(["network", "layer"], sort=False)["label"]
-    table = groups.agg(units="size", concepts="nunique").reset_index()
+def _layer_order(units: pd.DataFrame) -> list[str]:
+    """Return the layers as they come, the rows of several at the end."""
+    names = list(dict.fromkeys(units["layer"]))
+    several = [name for name in (COMMON, OVERALL) if name in names]
+    return [*(name for name in names if name not in several), *several]
+
+
+def distinct(labellings: Sequence[Labelling]) -> pd.DataFrame:
+    """Return how many different concepts each network has in each layer and over several.
+
+    Returns
+    -------
+    DataFrame
+        network, layer, units, concepts: how many different labels the units have; of iou also
+        detectors and unique_best: how many units are, and how many different labels these have.
+    """
+    units = _with_overall(labellings)
+    by = ["network", "layer"]
+    table = units.groupby(by, sort=False)["concept"].agg(units="size", concepts="nunique")
+    if labellings[0].method == "iou":
+        found = units[units["detector"]].groupby(by)["concept"]
+        for column, counts in (("detectors", found.size()), ("unique_best", found.nunique())):
+            table[column] = counts.reindex(table.index, fill_value=0)
+    table = table.reset_index()
     order = {name: place for place, name in enumerate(dict.fromkeys(units["network"]))}
     return table.sort_values(
         "network", key=lambda c: c.map(order), kind="stable", ignore_index=True
     )
 
 
-def _concepts(units: pd.DataFrame, networks: Sequence[str]) -> pd.DataFrame:
-    order = {name: place for place, name in enumerate(dict.fromkeys(units["layer"]))}
-    order |= {COMMON: len(order), OVERALL: len(order) + 1}
-    counts = units.groupby(["layer", "label", "network"]).size().unstack(fill_value=0)
-    counts = counts[list(networks)].rename_axis(columns=None).reset_index()
-    counts = counts.rename(columns={"label": "concept"})
-    keys = counts.assign(place=counts["layer"].map(order), most=-counts[list(networks)].max(axis=1))
-    keys = keys.sort_values(["place", "most", "concept"], kind="stable")
-    return counts.loc[keys.index].reset_index(drop=True)
+def only(labellings: Sequence[Labelling]) -> pd.DataFrame:
+    """Return the concepts of one network alone, in layers that at least two networks have.
+
+    A network has a concept if a unit carries it; by iou if a detector does, for the best of all
+    concepts of a unit that detects none is chance.
+
+    Returns
+    -------
+    DataFrame
+        layer, network, concept, category, units: how many (by iou, detectors) carry it. The last
+        layer is the common layers or, where all have the same layers, all.
+    """
+    column = "detectors" if labellings[0].method == "iou" else "units"
+    table = carried(labellings)
+    shared = table.groupby("layer")["network"].nunique() > 1
+    table = table[(table[column] > 0) & table["layer"].map(shared)]
+    if COMMON in set(table["layer"]):
+        table = table[table["layer"] != OVERALL]
+    alone = table.groupby(["layer", "concept"])["network"].transform("size") == 1
+    table = table[alone].assign(units=table[column])
+    place = {name: i for i, name in enumerate(dict.fromkeys(table["layer"]))}
+    table = table.assign(place=table["layer"].map(place), most=-table["units"])
+    table = table.sort_values(["place", "most", "concept"], kind="stable", ignore_index=True)
+    return table[["layer", "network", "concept", "category", "units"]]
 
 
-def _only(concepts: pd.DataFrame, networks: Sequence[str]) -> pd.DataFrame:
-    """Return the concepts of one network alone, in layers that at least two networks have."""
-    counts = concepts[list(networks)]
-    has = (counts > 0).groupby(concepts["layer"]).transform("any").sum(axis=1) > 1
-    alone = has & ((counts > 0).sum(axis=1) == 1)
-    if COMMON in set(concepts["layer"]):
-        alone &= concepts["layer"] != OVERALL
-    table = pd.DataFrame(
-        {
-            "layer": concepts["layer"],
-            "network": counts.idxmax(axis=1),
-            "concept": concepts["concept"],
-            "units": counts.max(axis=1),
-        }
-    )
-    return table[alone].reset_index(drop=True)
+def _side_by_side(table: pd.DataFrame, column: str, networks: Sequence[str]) -> pd.DataFrame:
+    """Return a row a layer and concept of `carried`, a column a network."""
+    keys = ["layer", "concept"]
+    wide = table.set_index([*keys, "network"])[column].unstack(fill_value=0)
+    wide = wide[list(networks)].rename_axis(columns=None)
+    return wide.reindex(table[keys].drop_duplicates()).reset_index()
 
 
 def detectors(labelling: Labelling) -> pd.DataFrame:
@@ -177,96 +226,3 @@ def _within(units: pd.DataFrame, category: str, min_iou: float) -> pd.Series:
     # A published tally names a category without any overlap with the empty label
     above = (units[f"{category}-score"] > min_iou) & (units[f"{category}-label"] != "")
     return units.loc[above, f"{category}-label"]
-
-
-def write(found: Comparison, folder: str | Path) -> list[str]:
-    """Write each table as <method>-<table>.csv and return the names of the files.
-
-    Raises
-    ------
-    OSError
-        If one cannot be written.
-    """
-    tables = {
-        "distinct": found.distinct,
-        "concepts": found.concepts,
-        f"concepts-more-than-{found.more_than}": found.frequent,
-        "only": found.only,
-    }
-    if found.detectors is not None:
-        tables["detectors"] = found.detectors
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        with atomic(Path(folder) / f"{found.method}-{name}.csv") as handle:
-            table.to_csv(handle, index=False, lineterminator="\n")
-    return [f"{found.method}-{name}.csv" for name in tables]
-
-
-def summary(found: Comparison) -> str:
-    """Return the counts side by side, and the concepts only one network has, as text."""
-    lines = [f"{METHODS[found.method]} labels of {' and '.join(found.networks)}"]
-    lines += ["", "different concepts (of units):", *aligned(_side_by_side(found))]
-    lines += ["", f"concepts carried by more than {found.more_than} units of a network, by layer:"]
-    lines += aligned(_frequent(found))
-    lines += ["", "concepts that only one network has, in layers of several, and the commonest:"]
-    lines += aligned(_alone(found))
-    if found.detectors is not None:
-        lines += ["", "detectors: unique by the best label / by the paper's rule:"]
-        lines += aligned(_detector_rows(found))
-    return "\n".join(lines)
-
-
-def _layers(found: Comparison) -> list[str]:
-    return list(dict.fromkeys(found.concepts["layer"]))
-
-
-def _side_by_side(found: Comparison) -> list[list[str]]:
-    cells = {
-        (row.network, row.layer): f"{row.concepts} ({row.units})"
-        for row in found.distinct.itertuples()
-    }
-    rows = [["layer", *found.networks]]
-    for layer in _layers(found):
-        rows.append([layer, *(cells.get((name, layer), "-") for name in found.networks)])
-    return rows
-
-
-def _frequent(found: Comparison) -> list[list[str]]:
-    rows = [["layer", *found.networks]]
-    for layer in _layers(found):
-        here = found.frequent[found.frequent["layer"] == layer]
-        row = [layer]
-        for name in found.networks:
-            most = here[here[name] > found.more_than].sort_values(
-                name, ascending=False, kind="stable"
-            )
-            shown = zip(most["concept"].head(EXAMPLES), most[name].head(EXAMPLES), strict=True)
-            row.append(f"{len(most)}: {_examples(shown)}" if len(most) else "-")
-        rows.append(row)
-    return rows
-
-
-def _alone(found: Comparison) -> list[list[str]]:
-    rows = [["layer", "network", "concepts", "commonest (units)"]]
-    for (layer, network), part in found.only.groupby(["layer", "network"], sort=False):
-        shown = zip(part["concept"].head(EXAMPLES), part["units"].head(EXAMPLES), strict=True)
-        rows.append([layer, network, str(len(part)), _examples(shown)])
-    return rows
-
-
-def _examples(shown) -> str:
-    return ", ".join(f"{concept} ({units})" for concept, units in shown)
-
-
-def _detector_rows(found: Comparison) -> list[list[str]]:
-    table = found.detectors
-    categories = list(dict.fromkeys(table["category"]))
-    categories = [*(name for name in categories if name != ALL), ALL]
-    rows = [["network", "layer", *categories]]
-    for (network, layer), part in table.groupby(["network", "layer"], sort=False):
-        cells = {
-            row.category: f"{row.detectors}: {row.unique_best} / {row.unique_paper}"
-            for row in part.itertuples()
-        }
-        rows.append([network, layer, *(cells.get(name, "-") for name in categories)])
-    return rows

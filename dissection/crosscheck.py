@@ -5,7 +5,8 @@ are in `dissection.agreement`, the arithmetic of chance in `dissection.chance`, 
 printed in `dissection.verdict`.
 """
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from dissection.chance import Sums, added, against_chance, shuffles, sums
 from dissection.meaning import Embed
 from dissection.results import Labelling
 
-__all__ = ["OVERALL", "Crosscheck", "crosscheck", "matched"]
+__all__ = ["OVERALL", "Crosscheck", "crosscheck", "matched", "pairs"]
 
 OVERALL = "all layers"
 GROUPS = ("all", "detectors")
@@ -39,6 +40,17 @@ class Crosscheck(NamedTuple):
     left_out: dict[str, str]
     """Why other measures could not be taken."""
     settings: dict[str, object]
+
+
+def pairs(
+    by_iou: Iterable[Labelling], by_clip: Iterable[Labelling]
+) -> list[tuple[Labelling, Labelling]]:
+    """Return the labellings by IoU and by CLIP of one network that have layers in common."""
+    return [
+        (iou, clip)
+        for iou, clip in itertools.product(by_iou, by_clip)
+        if iou.same_network(clip) and set(iou.layers) & set(clip.layers)
+    ]
 
 
 def matched(iou: Labelling, clip: Labelling) -> list[str]:

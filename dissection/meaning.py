@@ -11,7 +11,7 @@ import numpy as np
 
 from dissection.naming import spoken
 
-__all__ = ["SENTENCES", "Embed", "clip_space", "sentence_space"]
+__all__ = ["SENTENCES", "Embed", "clip_space", "sentence_space", "space_of"]
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 """From n names to (n, D) float vectors of length 1."""
@@ -45,11 +45,12 @@ def clip_space(name: str) -> Embed:
     from dissection.clip.encoder import load
 
     encoder = load(name)
+    return space_of(lambda texts: encoder.texts(texts).cpu().numpy())
 
-    def embed(names: Sequence[str]) -> np.ndarray:
-        return encoder.texts([spoken(name) for name in names]).cpu().float().numpy()
 
-    return embed
+def space_of(texts: Embed) -> Embed:
+    """Return how names are embedded by something that embeds texts."""
+    return lambda names: texts([spoken(name) for name in names])
 
 
 def sentence_space() -> Embed:

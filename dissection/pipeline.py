@@ -3,20 +3,25 @@
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 
 from broden.reader import ProbeSet
-from dissection import card, overlap
+from dissection import card, overlap, verdict
 from dissection.clip.labeler import Described, Labeler
 from dissection.clip.photographs import Photographs
 from dissection.config import ClipConfig, Execution, IouConfig
+from dissection.crosscheck import crosscheck
 from dissection.folder import RunFolder, file_name
 from dissection.forward import Plan, run_images
 from dissection.layers import probe_layers, resolve
 from dissection.layouts import LayerInfo
+from dissection.meaning import space_of
 from dissection.models import Network
+from dissection.naming import synonyms_of
 from dissection.ranks import Ranks, local_device
+from dissection.results import of_run
 from dissection.run import Bar, Run
 from dissection.shards import ShardStore
 from dissection.suitability import class_tokens, require_grid, require_units
@@ -177,8 +182,23 @@ def _write(
             definitions |= labeler.definitions()
             for one in described:
                 counts[one.layer]["descriptions"] = one.distinct
+    if iou is not None and labeler is not None:
+        with job.timed("cross-check"):
+            _crosscheck(job, labeler)
     measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
     complete = card.complete(job.settings, job.plan, job.execution, counts, definitions, measured)
     job.folder.write(complete)
     if not job.execution.keep_shards:
         job.store.clear()
+
+
+def _crosscheck(job: Run, labeler: Labeler) -> None:
+    """Write whether the two labelings that were just written agree."""
+    by_iou, by_clip = of_run(job.folder.path, job.settings)
+    found = crosscheck(
+        by_iou,
+        by_clip,
+        embedders={f"clip:{Path(labeler.config.encoder).name}": space_of(labeler.texts)},
+        synonyms=synonyms_of(job.plan.probe.labels),
+    )
+    verdict.write(found, job.folder.path)

@@ -8,10 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import h5py
-import numpy as np
 import pandas as pd
 
 from dissection.columns import (
@@ -27,40 +24,13 @@ from dissection.columns import (
 )
 from dissection.config import MIN_IOU, UNIONS
 from dissection.folder import RunFolder, file_name
+from dissection.stored import Scores, clip_scores, iou_scores
 from dissection.tables import read_tally, tally_categories
 
-__all__ = ["FORMS", "Labelling", "Scores", "read", "read_all"]
+__all__ = ["FORMS", "Labelling", "of_run", "read", "read_all"]
 
 NO_LAYER = "-"
 """Layer of a tally whose file name does not end with one."""
-
-
-class Scores(NamedTuple):
-    """Where the scores of all concepts lie, for every unit of a run."""
-
-    path: Path
-    dataset: str
-    """Of each layer, in the file."""
-    concepts: tuple[str, ...]
-    """M names."""
-    categories: tuple[str, ...] | None
-    """M categories of the concepts, where they have any."""
-    columns: np.ndarray
-    """(M,) columns of the stored array that are these concepts."""
-
-    def layer(self, name: str) -> np.ndarray:
-        """Return a layer's scores (U, M).
-
-        Raises
-        ------
-        ValueError
-            If the file has none of that layer.
-        """
-        with h5py.File(self.path) as file:
-            found = file.get(f"layers/{name}/{self.dataset}")
-            if not isinstance(found, h5py.Dataset):
-                raise ValueError(f"{self.path} has no {self.dataset} of layer {name}; run it again")
-            return found[()][:, self.columns]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,19 +156,38 @@ def read(path: str | Path) -> list[Labelling]:
     columns = set(rows(path, most=0).columns)
     for form, reader in ((UNITS, _iou), (DESCRIPTIONS, _clip), (TALLY, _tally)):
         if columns.issuperset(form):
-            return [reader(path)]
+            return [reader(path, _card_of(path))]
     shown = ", ".join(list(rows(path, most=0).columns)[:8])
     raise ValueError(f"{path} has the columns {shown[:200]!r}; known are {FORMS}")
 
 
 def _run(path: Path) -> list[Labelling]:
-    if not _card(path):
+    settings = _card(path)
+    if not settings:
         raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
-    tables = (("units.csv", _iou), ("descriptions.csv", _clip))
-    found = [reader(path / name) for name, reader in tables if (path / name).is_file()]
+    found = of_run(path, settings)
     if not found:
         raise ValueError(f"{path} has neither units.csv nor descriptions.csv; run it again")
     return found
+
+
+def of_run(path: Path, settings: dict) -> list[Labelling]:
+    """Return what the tables in a run directory say, the run complete or about to be.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    settings : dict
+        Of the run card.
+
+    Raises
+    ------
+    ValueError
+        As `read`.
+    """
+    tables = (("units.csv", _iou), ("descriptions.csv", _clip))
+    return [reader(path / name, settings) for name, reader in tables if (path / name).is_file()]
 
 
 def _card(folder: Path) -> dict:
@@ -210,32 +199,36 @@ def _card(folder: Path) -> dict:
     return card.get("settings", {}) if card and card.get("status") == "complete" else {}
 
 
-def _iou(path: Path) -> Labelling:
-    table, card = rows(path), _card(path.parent)
+def _card_of(path: Path) -> dict:
+    """Return the settings of the complete run that a table belongs to, if to any."""
+    return _card(path.parent.parent if path.parent.name == "tally" else path.parent)
+
+
+def _iou(path: Path, card: dict) -> Labelling:
+    table = rows(path)
     columns = common(table, "label", "iou", path)
     columns["detector"] = truth(table["detector"], path)
     units = checked(pd.DataFrame(columns | _by_category(table, path)), path)
     file, min_iou = path.with_name("scores.h5"), card.get("min_iou", MIN_IOU)
-    scores = _iou_scores(file, card.get("union", UNIONS[0])) if card else None
+    scores = iou_scores(file, card.get("union", UNIONS[0])) if card else None
     return _labelling("iou", units, path, card, min_iou=min_iou, scores=scores)
 
 
-def _clip(path: Path) -> Labelling:
-    table, card = rows(path), _card(path.parent)
+def _clip(path: Path, card: dict) -> Labelling:
+    table = rows(path)
     columns = common(table, "description", "similarity", path) | {"detector": False}
     units = checked(pd.DataFrame(columns), path)
-    scores = _clip_scores(path.with_name("clip.h5")) if card else None
+    scores = clip_scores(path.with_name("clip.h5")) if card else None
     return _labelling("clip", units, path, card, scores=scores)
 
 
-def _tally(path: Path) -> Labelling:
+def _tally(path: Path, card: dict) -> Labelling:
     """Read a NetDissect table: ours in the tally folder of a run, or a published one."""
     try:
         table = read_tally(path)
     except ValueError as error:
         where = "" if str(path) in str(error) else f"{path}: "
         raise ValueError(f"{where}{error}") from error
-    card = _card(path.parent.parent) if path.parent.name == "tally" else {}
     inside = (name for name in card.get("layers", ()) if file_name(name) == path.stem)
     columns = table[["unit", "label", "category"]].assign(score=numbers(table, "score", path))
     columns.insert(0, "layer", next(inside, _from_name(path)[1]))
@@ -272,21 +265,3 @@ def _from_name(path: Path, layers: Sequence[str] | None = None) -> tuple[str, st
     if not dash or (layers is not None and layers != [layer]):
         return published[1], NO_LAYER
     return network, layer
-
-
-def _iou_scores(path: Path, union: str) -> Scores | None:
-    if not path.is_file():
-        return None
-    with h5py.File(path) as file:
-        names, categories = (file[f"labels/{part}"].asstr()[()] for part in ("name", "category"))
-    known = np.flatnonzero(categories != "")
-    of = tuple(categories[known].tolist())
-    return Scores(path, f"iou/{union}", tuple(names[known].tolist()), of, known)
-
-
-def _clip_scores(path: Path) -> Scores | None:
-    if not path.is_file():
-        return None
-    with h5py.File(path) as file:
-        names = tuple(file["concepts"].asstr()[()].tolist())
-    return Scores(path, "similarity", names, None, np.arange(len(names)))

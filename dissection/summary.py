@@ -1,10 +1,9 @@
 """The summary that a run ends with."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from dissection.api import Dissection
+from dissection.verdict import Findings, aligned, read
 
 EXAMPLES = 3
 
@@ -28,6 +27,9 @@ def summary(result: Dissection) -> str:
         lines.append("")
     if result.descriptions is not None:
         lines += _descriptions(result)
+    check = read(result.path, settings["model"]["name"])
+    if check is not None:
+        lines += ["", _agreement(check)]
     return "\n".join([*lines, f"results: {result.path}"])
 
 
@@ -52,8 +54,8 @@ def _overlap(result: Dissection) -> list[str]:
         f"quantile {settings['quantile']:g}; unique (best): different labels of detectors, "
         "unique (paper): summed over categories"
     )
-    categories = ["detectors (unique) by category:", *_lines(_categories(result))]
-    return [*_lines(rows), "", *categories, rule]
+    categories = ["detectors (unique) by category:", *aligned(_categories(result))]
+    return [*aligned(rows), "", *categories, rule]
 
 
 def _descriptions(result: Dissection) -> list[str]:
@@ -68,16 +70,18 @@ def _descriptions(result: Dissection) -> list[str]:
         f"{clip['concepts']['source']}, {clip['similarity']}, pooling {clip['pooling']}; "
         "descriptions: how many different ones"
     )
-    return [*_lines(rows), rule]
+    return [*aligned(rows), rule]
 
 
-def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows of a table with their columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+def _agreement(check: Findings) -> str:
+    """Return how often both call a unit the same, and how often chance would."""
+    table = check.agreement
+    table = table[(table["measure"] == "exact") & (table["group"] == "all")]
+    parts = [
+        f"{row.layer} {row.value:.1%} (chance {row.low:.1%} to {row.high:.1%})"
+        for row in table.itertuples()
     ]
+    return f"units that both call the same: {', '.join(parts)}; more in crosscheck.json"
 
 
 def _categories(result: Dissection) -> list[list[str]]:

@@ -3,17 +3,21 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dissection.agreement import RANKS
+from dissection.columns import rows, truth
 from dissection.crosscheck import OVERALL, Crosscheck
 from dissection.shards import atomic
 
-__all__ = ["aligned", "summary", "write"]
+__all__ = ["Findings", "aligned", "findings", "read", "summary", "write"]
 
 FORMAT = "crosscheck/1"
+NUMBERS = ("value", "chance", "low", "high")
+WORDS = ("layer", "iou_label", "clip_label", "category")
 CHANCE = (
     "value: mean over n units; chance, low, high: mean and 95% interval of the value when the CLIP "
     "labels of these units are shuffled within each layer; p: share of shuffles at least as good, "
@@ -43,6 +47,58 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+class Findings(NamedTuple):
+    """What a cross-check says, as its two files hold it."""
+
+    network: str
+    units: pd.DataFrame
+    agreement: pd.DataFrame
+    definitions: dict[str, str]
+
+
+def findings(result: Crosscheck) -> Findings:
+    """Return what a cross-check says, as it would be read from its files."""
+    return Findings(result.iou.name, result.units, result.agreement, _definitions(result))
+
+
+def _definitions(result: Crosscheck) -> dict[str, str]:
+    return result.definitions | {"columns": CHANCE, "order": ORDER}
+
+
+def read(folder: str | Path, network: str) -> Findings | None:
+    """Return the cross-check in a run directory; None where there is none.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The directory.
+    network : str
+        What its network is called in tables.
+
+    Raises
+    ------
+    ValueError
+        If the files are not those of a cross-check.
+    """
+    path, table = Path(folder) / "crosscheck.json", Path(folder) / "crosscheck.csv"
+    if not (path.is_file() and table.is_file()):
+        return None
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["format"] != FORMAT:
+            raise ValueError(f"format {card['format']}, expected {FORMAT}")
+        agreement = pd.DataFrame(card["agreement"]).astype(dict.fromkeys(NUMBERS, float))
+        units = rows(table)
+        for name in units.columns.difference(WORDS):
+            booleans = units[name].isin(["True", "False"]).all()
+            units[name] = truth(units[name], table) if booleans else pd.to_numeric(units[name])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no cross-check that can be read ({error}); run it again"
+        ) from error
+    return Findings(network, units, agreement, card["definitions"])
+
+
 def write(result: Crosscheck, folder: str | Path) -> None:
     """Write crosscheck.csv and crosscheck.json into a directory, each complete or not at all.
 
@@ -61,7 +117,7 @@ def write(result: Crosscheck, folder: str | Path) -> None:
             side.method: {"name": side.name, "source": str(side.source), "digest": side.digest}
             for side in (result.iou, result.clip)
         },
-        "definitions": result.definitions | {"columns": CHANCE, "order": ORDER},
+        "definitions": _definitions(result),
         "left_out": result.left_out,
         "agreement": table.where(table.notna(), None).to_dict("records"),
     }
@@ -73,36 +129,44 @@ def write(result: Crosscheck, folder: str | Path) -> None:
 
 
 def summary(result: Crosscheck) -> str:
-    """Return the agreement as a table with chance beside it, and what stands out."""
-    rows = [("layer", "units", "measure", "value", "by chance (95%)", "shifted by one", "")]
-    for row in result.agreement.itertuples():
-        if row.layer == OVERALL and result.agreement["layer"].nunique() == 2:
-            continue
-        rows.append((row.layer, f"{row.group} ({row.units})", row.measure, *_shown(row)))
-    lines = [f"cross-check of {result.iou.network}: IoU and CLIP", *aligned(rows)]
+    """Return the agreement of each layer with chance beside it, and what stands out."""
+    lines = [
+        f"cross-check of {result.iou.network}: do IoU and CLIP agree? (+ better, - worse than the "
+        "95% interval of shuffled units, which is in brackets)"
+    ]
+    for group, table in result.agreement.groupby("group", sort=False):
+        lines += ["", *aligned(_rows(table, f"{group}:"))]
     for reason in dict.fromkeys(result.left_out.values()):
         names = ", ".join(name for name, why in result.left_out.items() if why == reason)
         lines.append(f"left out: {names}: {reason}")
     return "\n".join([*lines, *_slips(result.agreement)])
 
 
-def _shown(row) -> tuple[str, ...]:
-    """Return value, chance, values of units shifted by one, and a verdict."""
+def _rows(table: pd.DataFrame, corner: str) -> list[list[str]]:
+    """Return a row a measure and a column a layer; of one layer not also that of all."""
+    layers = list(dict.fromkeys(table["layer"]))
+    layers = layers[:1] if len(layers) == 2 else layers
+    units = table.drop_duplicates("layer").set_index("layer")["units"]
+    rows = [[corner, *(f"{layer} ({units[layer]} units)" for layer in layers)]]
+    for measure, part in table.groupby("measure", sort=False):
+        cells = {row.layer: _cell(row) for row in part.itertuples()}
+        rows.append([measure, *(cells[layer] for layer in layers)])
+    return rows
+
+
+def _cell(row) -> str:
+    """Return value, verdict and chance."""
     if np.isnan(row.value):
-        return ("-",) * 4
+        return "-"
+    better = (row.value > row.high) != (row.measure in RANKS)
+    mark = " " if row.low <= row.value <= row.high else "+" if better else "-"
     if row.measure.startswith(("cosine", "rank", "spearman")):
         form = "{:.1f}" if row.measure in RANKS else "{:.3f}"
-        value = form.format(row.value)
-        chance = f"{form} ({form} to {form})".format(row.chance, row.low, row.high)
-        shifted = f"{form}, {form}".format(row.next, row.previous)
+        value, low, high = (form.format(x) for x in (row.value, row.low, row.high))
     else:
         value = f"{_count(row.value, row)} ({row.value:.1%})"
-        chance = f"{row.chance:.1%} ({row.low:.1%} to {row.high:.1%})"
-        shifted = f"{_count(row.next, row)}, {_count(row.previous, row)}"
-    if row.low <= row.value <= row.high:
-        return value, chance, shifted, "as chance"
-    better = (row.value > row.high) != (row.measure in RANKS)
-    return value, chance, shifted, "better than chance" if better else "worse than chance"
+        low, high = f"{row.low:.1%}", f"{row.high:.1%}"
+    return f"{value} {mark} [{low} to {high}]"
 
 
 def _count(share: float, row) -> str:

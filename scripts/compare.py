@@ -82,15 +82,10 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _pairs(ours: list, theirs: list) -> list[tuple]:
     """Return the labellings by IoU and by CLIP that belong together."""
-    from dissection.crosscheck import matched
+    from dissection.crosscheck import matched, pairs
 
-    pairs = [
-        (iou, clip)
-        for iou in ours
-        for clip in theirs
-        if iou.same_network(clip) and set(iou.layers) & set(clip.layers)
-    ]
-    if not pairs and ours and theirs:
+    found = pairs(ours, theirs)
+    if not found and ours and theirs:
         # says why, unless the inputs are a comparison of networks all the same
         try:
             matched(ours[0], theirs[0])
@@ -98,9 +93,9 @@ def _pairs(ours: list, theirs: list) -> list[tuple]:
             if max(len(ours), len(theirs)) == 1:
                 raise
             print(f"no cross-check: {error}", file=sys.stderr)
-    for pair in pairs:
+    for pair in found:
         matched(*pair)
-    return pairs
+    return found
 
 
 def _crosscheck(args: argparse.Namespace, pairs: list[tuple]) -> None:
@@ -157,7 +152,8 @@ def _synonyms(probe: str | None) -> dict[str, frozenset[str]]:
 
 
 def _side_by_side(args: argparse.Namespace, several: list[list]) -> None:
-    from dissection.compare import compare, summary, write
+    from dissection.compare import compare
+    from dissection.contrast import summary, write
 
     for labellings in several:
         found = compare(labellings, args.more_than)

@@ -23,6 +23,9 @@ from dissection.shards import atomic
 TOP_CONCEPTS = 5
 """Concepts of each unit that clip.h5 lists."""
 
+TOP_IMAGES = 10
+"""Images of each unit that clip.h5 lists."""
+
 _PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
@@ -34,6 +37,10 @@ class Described(NamedTuple):
     """(U, M) float32."""
     top: np.ndarray
     """(U, n) int64 concepts of highest similarity, the best first; on ties the earlier."""
+    top_image: np.ndarray
+    """(U, n) int64 images of highest activation, the highest first; on ties the earlier."""
+    top_value: np.ndarray
+    """(U, n) float32 those activations."""
 
     @property
     def distinct(self) -> int:
@@ -116,8 +123,13 @@ class Labeler:
                     activations.to(self._device),
                     self.config.similarity,
                 )
-                described.append(_described(info.name, similarity.float().cpu().numpy()))
+                similarity = similarity.float().cpu().numpy()
+                described.append(_described(info.name, similarity, activations.numpy()))
         return described
+
+    def texts(self, names: Sequence[str]) -> np.ndarray:
+        """Return the encoder's features of some texts, (M, D) float32 of length 1."""
+        return self._encoder.texts(names).cpu().numpy()
 
     def write(self, folder: Path, described: Sequence[Described]) -> None:
         """Write descriptions.csv and clip.h5, each complete or not at all."""
@@ -133,6 +145,7 @@ class Labeler:
                 group.create_dataset("similarity", data=one.similarity, **_PACKED)
                 group["top/concept"] = one.top
                 group["top/similarity"] = np.take_along_axis(one.similarity, one.top, axis=1)
+                group["top/image"], group["top/value"] = one.top_image, one.top_value
         with atomic(folder / "clip.h5") as handle:
             handle.write(memory.getbuffer())
 
@@ -146,6 +159,7 @@ class Labeler:
         return {
             "activation": f"of a unit on an image: the {of}",
             "concept score": "cosine of image and text features of the CLIP encoder",
+            "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
             "description": f"the concept of highest {self.config.similarity} with the unit's "
             "activations over all images, the earlier in the list on ties",
             "similarity": "comparable only between runs with the same encoder, concepts and "
@@ -166,7 +180,14 @@ class Labeler:
         )
 
 
-def _described(layer: str, similarity: np.ndarray) -> Described:
-    """Sort out the best concepts of each unit."""
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    return Described(layer, similarity, order[:, :TOP_CONCEPTS].copy())
+def _described(layer: str, similarity: np.ndarray, activations: np.ndarray) -> Described:
+    """Sort out the best concepts (of M) and images (of N) of each of U units."""
+    top = _highest(similarity, TOP_CONCEPTS)
+    images = _highest(activations.T, TOP_IMAGES)
+    values = np.take_along_axis(activations.T, images, axis=1)
+    return Described(layer, similarity, top, images, values)
+
+
+def _highest(values: np.ndarray, most: int) -> np.ndarray:
+    """Return the columns of each row's highest values, on ties the earlier first."""
+    return np.argsort(-values, axis=1, kind="stable")[:, :most].copy()

@@ -14,11 +14,14 @@ import dissection
 from broden import mini
 from broden.images import decode
 from broden.reader import ProbeSet
-from dissection import forward, pooled
+from dissection import forward, pooled, results, verdict
 from dissection.clip import similarity
 from dissection.config import ClipConfig, Execution, IouConfig
+from dissection.crosscheck import crosscheck
 from dissection.models import Network
+from dissection.naming import synonyms_of
 from dissection.preprocessing import Preprocessing
+from dissection.stored import tops
 
 open_clip = pytest.importorskip("open_clip")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -101,6 +104,32 @@ def expected(network, probe, clip, layer, pool):
         maps = network.module.features(batch)
         values = pool(maps) if layer == "features" else network.module(batch)
     return getattr(similarity, clip.similarity)(shown @ said.T, values).numpy(), names
+
+
+def test_both_methods_are_cross_checked_in_the_run(network, probe, clip, tmp_path):
+    run(network, probe, tmp_path, clip, method="both", layers=["features"])
+    found = verdict.read(tmp_path, "small")
+    again = crosscheck(*results.read(tmp_path), synonyms=synonyms_of(probe.labels))
+    kept = [name for name in again.units if name in found.units]
+    expected = again.units.set_index("unit").loc[found.units["unit"], kept[2:]]
+    pd.testing.assert_frame_equal(
+        found.units[kept].set_index("unit")[kept[2:]], expected, check_dtype=False
+    )
+    assert any(name.startswith("cosine_clip:") for name in found.units)
+
+
+def test_top_images_by_clip_have_the_highest_activations(network, probe, clip, tmp_path):
+    run(network, probe, tmp_path, clip, layers=["head"])
+    found = tops(tmp_path, "head")
+    small = [Image.fromarray(decode(d)).resize((SIDE, SIDE), 0) for d in probe.jpegs(0, IMAGES)]
+    batch = PLAIN.normalise(torch.stack([torch.from_numpy(np.array(im)) for im in small]))
+    with torch.inference_mode():
+        values = network.module(batch).numpy()
+    for unit in range(7):
+        order = sorted(range(IMAGES), key=lambda i: -values[i, unit])[:10]
+        assert found.image[unit].tolist() == order
+        np.testing.assert_allclose(found.value[unit], values[order, unit], rtol=1e-4, atol=1e-6)
+    assert found.mask(0, 0) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import labelled
 import pandas as pd
 import pytest
 
-from dissection.compare import COMMON, OVERALL, compare, detectors, summary, write
+from dissection.compare import COMMON, OVERALL, compare, detectors, distinct, only
+from dissection.contrast import summary, write
 from dissection.results import read, read_all
 
 
@@ -49,7 +50,7 @@ def test_frequent_concepts_are_carried_by_more_units_than_asked(networks):
 
 def test_concepts_of_one_network_alone(networks):
     table = compare(networks).only
-    rows = set(table.drop(columns="units").itertuples(index=False, name=None))
+    rows = set(table[["layer", "network", "concept"]].itertuples(index=False, name=None))
     assert rows == {
         ("layer2", "one", "a"),
         ("layer2", "other", "d, e"),
@@ -58,6 +59,26 @@ def test_concepts_of_one_network_alone(networks):
         (COMMON, "one", "c"),
         (COMMON, "other", "d, e"),
     }
+
+
+def test_by_iou_a_network_has_what_its_detectors_detect(tmp_path):
+    one = labelled.tally(
+        tmp_path / "netdissect-one-fc.csv", ["car", "dog", "cat", "sea"], [0.5, 0.4, 0.01, 0.3]
+    )
+    other = labelled.tally(tmp_path / "netdissect-other-fc.csv", ["dog", "sea"], [0.02, 0.3])
+    found = read_all([one, other])
+    table = only(found)
+    rows = table[table["layer"] == "fc"][["network", "concept"]]
+    assert rows.to_numpy().tolist() == [["one", "car"], ["one", "dog"]]
+    counts = distinct(found).set_index(["network", "layer"])
+    assert counts.loc[("one", "fc")].tolist() == [4, 4, 3, 3]
+    assert counts.loc[("other", "fc")].tolist() == [2, 2, 1, 1]
+
+
+def test_one_network_has_tables_too(networks):
+    counts = distinct(networks[:1])
+    assert counts["concepts"].tolist() == [1, 2, 2, 4]
+    assert only(networks[:1]).empty
 
 
 def test_the_same_layers_need_no_common_row(tmp_path):

@@ -14,7 +14,8 @@ from dissection.chance import added, against_chance, shuffles, sums
 from dissection.crosscheck import OVERALL, crosscheck, matched
 from dissection.naming import bare
 from dissection.results import read, read_all
-from dissection.verdict import summary, write
+from dissection.verdict import findings, summary, write
+from dissection.verdict import read as read_check
 
 WORDS = ["bed", "cars", "dog", "red", "sea", "sky", "oven", "tree", "lamp", "wall"]
 
@@ -227,9 +228,25 @@ def test_files_are_complete_and_valid(tmp_path):
     assert len(table) == len(WORDS)
 
 
+def test_what_was_written_is_read_again(tmp_path):
+    labelled.run(tmp_path / "run", units=12)
+    result = crosscheck(*read(tmp_path / "run"), permutations=20)
+    write(result, tmp_path)
+    found, told = read_check(tmp_path, "net"), findings(result)
+    assert found.network == told.network == "net"
+    assert found.definitions == told.definitions
+    pd.testing.assert_frame_equal(found.units, told.units, check_dtype=False)
+    pd.testing.assert_frame_equal(found.agreement, told.agreement, check_dtype=False)
+    assert found.units["exact"].dtype == bool
+    assert read_check(tmp_path / "elsewhere", "net") is None
+    (tmp_path / "crosscheck.json").write_text('{"format": "crosscheck/9"}')
+    with pytest.raises(ValueError, match="crosscheck/9, expected crosscheck/1"):
+        read_check(tmp_path, "net")
+
+
 def test_no_detectors_are_no_failure(tmp_path):
     result = crosscheck(*pair(tmp_path, WORDS, WORDS, scores=[0.01] * 10), permutations=10)
-    assert "detectors (0)" in summary(result)
+    assert "(0 units)" in summary(result)
     write(result, tmp_path)
     assert "NaN" not in (tmp_path / "crosscheck.json").read_text()
 

@@ -1,0 +1,107 @@
+"""A drawing: what a figure shows, in words and as a table, and how it is drawn; and its files."""
+
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from figures.style import styled
+
+__all__ = ["FORMATS", "Drawing", "render", "save"]
+
+FORMATS = ("png", "svg", "pdf")
+
+# What would otherwise tell when and by which version a file was made
+_METADATA = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+# Inches: an em of the caption, its line, and the margin below the axes
+_CAPTION_EM, _CAPTION_LINE, _MARGIN = 0.0545, 0.135, 0.12
+
+
+class Drawing(NamedTuple):
+    """One figure before it is drawn."""
+
+    name: str
+    """Of its files, without ending."""
+    kind: str
+    """Name of the module that draws it."""
+    title: str
+    """What it claims or shows."""
+    caption: str
+    """How many units, which layers, thresholds and rules."""
+    table: pd.DataFrame
+    """Exactly what it shows."""
+    size: tuple[float, float]
+    """Width and height of the axes' area in inches, without title and caption."""
+    draw: Callable[[Figure], object]
+    """Draws into a figure whose layout leaves room for title and caption."""
+
+
+def render(drawing: Drawing) -> Figure:
+    """Return the drawn figure; call it and use the result within `style.styled`."""
+    width, height = drawing.size
+    columns = max(40, int(width / _CAPTION_EM))
+    title = textwrap.wrap(drawing.title, int(columns * 0.72))
+    caption = textwrap.wrap(drawing.caption, columns)
+    head = 0.2 * len(title) + 0.1
+    foot = _CAPTION_LINE * len(caption) + _MARGIN
+    total = height + head + foot
+    figure = Figure((width, total), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(
+        rect=(0.01, foot / total, 0.98, height / total), h_pad=0.04, w_pad=0.06
+    )
+    drawing.draw(figure)
+    figure.text(0.012, 1 - 0.06 / total, "\n".join(title), va="top", fontsize=10, fontweight="bold")
+    figure.text(
+        0.012, 0.05 / total, "\n".join(caption), va="bottom", fontsize=6.5, color="#555b61",
+        linespacing=1.25,
+    )  # fmt: skip
+    return figure
+
+
+def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in each format, and the CSV of exactly what it shows.
+
+    The same input gives the same bytes.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        What to draw.
+    folder : Path
+        Made if it is missing.
+    formats : sequence of str
+        Some of `FORMATS`.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"{drawing.name}.csv"
+    drawing.table.to_csv(table, index=False, lineterminator="\n", float_format="%.6g")
+    paths = [table]
+    with styled():
+        figure = render(drawing)
+        for form in formats:
+            paths.append(folder / f"{drawing.name}.{form}")
+            paths[-1].write_bytes(encoded(figure, form))
+    return paths
+
+
+def encoded(figure: Figure, form: str, dpi: float | str = "figure") -> bytes:
+    """Return the bytes of a figure in a format."""
+    memory = io.BytesIO()
+    options = {} if dpi == "figure" else {"dpi": dpi}
+    figure.savefig(memory, format=form, metadata=_METADATA[form], **options)
+    return memory.getvalue()

@@ -1,0 +1,73 @@
+"""One palette: colour is a category, fill is a network, paleness is what falls below the threshold.
+
+The colours of the categories differ in lightness, so that they can be told apart in greyscale and
+by colour-blind readers; the tests measure it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["CATEGORIES", "INK", "NEUTRAL", "PALE", "colour", "fill", "ordered"]
+
+CATEGORIES = {
+    "object": "#1c3f72",
+    "part": "#9b2f5f",
+    "scene": "#0a8a66",
+    "material": "#dd7a35",
+    "texture": "#6cbbe8",
+    "color": "#f5df66",
+}
+"""Of the six of Broden, in the order in which figures show them; darkest first."""
+
+NEUTRAL = "#5d6875"
+"""Where there is no category, as of CLIP's descriptions."""
+
+INK = "#22262b"
+"""Text and lines."""
+
+PALE = 0.3
+"""Opacity of units that are no detectors."""
+
+_HATCHES = ("", "////", "....", "xxxx", "----", "++++", "oooo", "\\\\\\\\", "||||", "****")
+_OTHER = ("#8c6bb1", "#8a8d3a", "#c0504d", "#4bacc6")
+
+
+def colour(category: str | None, categories: Sequence[str] = ()) -> str:
+    """Return the colour of a category.
+
+    Parameters
+    ----------
+    category : str or None
+        None or empty for none.
+    categories : sequence of str
+        All of the probe set; those that are not Broden's get colours of their own by their place.
+    """
+    if not category:
+        return NEUTRAL
+    if category in CATEGORIES:
+        return CATEGORIES[category]
+    others = [name for name in categories if name not in CATEGORIES]
+    place = others.index(category) if category in others else len(category)
+    return _OTHER[place % len(_OTHER)]
+
+
+def ordered(categories: Iterable[str]) -> list[str]:
+    """Return categories in the order of the palette, others behind, each once.
+
+    Examples
+    --------
+    >>> ordered(["color", "mood", "object", "color"])
+    ['object', 'color', 'mood']
+    """
+    names = list(dict.fromkeys(categories))
+    return [*(c for c in CATEGORIES if c in names), *(c for c in names if c not in CATEGORIES)]
+
+
+def fill(network: int, tint: str) -> dict[str, object]:
+    """Return how a bar of the network with this number is filled, as arguments of ``barh``.
+
+    The first is solid; the others are white, hatched in the colour.
+    """
+    hatch = _HATCHES[network % len(_HATCHES)]
+    if not hatch:
+        return {"facecolor": tint, "edgecolor": tint, "linewidth": 0.6}
+    return {"facecolor": "white", "edgecolor": tint, "hatch": hatch, "linewidth": 0.6}
