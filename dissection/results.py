@@ -6,7 +6,7 @@ Units count from 0 in all that is read.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +27,7 @@ from dissection.folder import RunFolder, file_name
 from dissection.stored import Scores, clip_scores, iou_scores
 from dissection.tables import read_tally, tally_categories
 
-__all__ = ["FORMS", "Labelling", "of_run", "read", "read_all"]
+__all__ = ["FORMS", "NO_LAYER", "Labelling", "of_run", "read", "read_all"]
 
 NO_LAYER = "-"
 """Layer of a tally whose file name does not end with one."""
@@ -57,6 +57,8 @@ class Labelling:
         A detector's IoU exceeds it.
     scores : Scores or None
         Whole score vectors, where the run has them.
+    settings : dict
+        Of the run card; empty where there is none.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Labelling:
     source: Path
     min_iou: float = MIN_IOU
     scores: Scores | None = None
+    settings: dict = field(default_factory=dict)
 
     @property
     def layers(self) -> list[str]:
@@ -251,7 +254,9 @@ def _labelling(method: str, units: pd.DataFrame, path: Path, card: dict, **more)
     model = card.get("model", {})
     network = model.get("name") or _from_name(path, list(dict.fromkeys(units["layer"])))[0]
     source = path.parent if card and path.stem in ("units", "descriptions") else path
-    return Labelling(network, method, network, model.get("digest"), units, source, **more)
+    return Labelling(
+        network, method, network, model.get("digest"), units, source, settings=card, **more
+    )
 
 
 def _from_name(path: Path, layers: Sequence[str] | None = None) -> tuple[str, str]:

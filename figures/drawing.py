@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
+from dissection.folder import file_name
 from figures.style import styled
 
 __all__ = ["FORMATS", "Drawing", "render", "save"]
@@ -22,15 +23,15 @@ _METADATA = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-# Inches: an em of the caption, its line, and the margin below the axes
-_CAPTION_EM, _CAPTION_LINE, _MARGIN = 0.0545, 0.135, 0.12
+# Inches: a character of title and of caption, a line of the caption, the margin below the axes
+_TITLE_EM, _CAPTION_EM, _CAPTION_LINE, _MARGIN = 0.098, 0.05, 0.135, 0.12
 
 
 class Drawing(NamedTuple):
     """One figure before it is drawn."""
 
     name: str
-    """Of its files, without ending."""
+    """Of its files, without ending; what no file name may hold is replaced."""
     kind: str
     """Name of the module that draws it."""
     title: str
@@ -41,30 +42,28 @@ class Drawing(NamedTuple):
     """Exactly what it shows."""
     size: tuple[float, float]
     """Width and height of the axes' area in inches, without title and caption."""
-    draw: Callable[[Figure], object]
-    """Draws into a figure whose layout leaves room for title and caption."""
+    draw: Callable[[FigureBase], object]
+    """Draws into a part of a figure between title and caption, with constrained layout."""
 
 
 def render(drawing: Drawing) -> Figure:
     """Return the drawn figure; call it and use the result within `style.styled`."""
     width, height = drawing.size
-    columns = max(40, int(width / _CAPTION_EM))
-    title = textwrap.wrap(drawing.title, int(columns * 0.72))
-    caption = textwrap.wrap(drawing.caption, columns)
+    title = textwrap.wrap(drawing.title, int(width / _TITLE_EM))
+    caption = textwrap.wrap(drawing.caption, int(width / _CAPTION_EM))
     head = 0.2 * len(title) + 0.1
     foot = _CAPTION_LINE * len(caption) + _MARGIN
     total = height + head + foot
     figure = Figure((width, total), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(
-        rect=(0.01, foot / total, 0.98, height / total), h_pad=0.04, w_pad=0.06
-    )
-    drawing.draw(figure)
-    figure.text(0.012, 1 - 0.06 / total, "\n".join(title), va="top", fontsize=10, fontweight="bold")
-    figure.text(
-        0.012, 0.05 / total, "\n".join(caption), va="bottom", fontsize=6.5, color="#555b61",
-        linespacing=1.25,
-    )  # fmt: skip
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(head, height, foot))
+    drawing.draw(middle)
+    top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
+    bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
+                color="#555b61", linespacing=1.25)  # fmt: skip
+    # laid out once for all formats
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return figure
 
 
@@ -88,13 +87,14 @@ def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> li
         If a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    table = folder / f"{drawing.name}.csv"
+    name = file_name(drawing.name)
+    table = folder / f"{name}.csv"
     drawing.table.to_csv(table, index=False, lineterminator="\n", float_format="%.6g")
     paths = [table]
     with styled():
         figure = render(drawing)
         for form in formats:
-            paths.append(folder / f"{drawing.name}.{form}")
+            paths.append(folder / f"{name}.{form}")
             paths[-1].write_bytes(encoded(figure, form))
     return paths
 

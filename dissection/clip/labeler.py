@@ -9,10 +9,12 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from broden.reader import ProbeSet
 from dissection.clip import concepts, encoder
 from dissection.clip.features import default_cache, image_features, text_features
+from dissection.clip.measures import top_images
 from dissection.clip.photographs import Photographs
 from dissection.clip.scoring import score
 from dissection.config import ClipConfig
@@ -124,7 +126,7 @@ class Labeler:
                     self.config.similarity,
                 )
                 similarity = similarity.float().cpu().numpy()
-                described.append(_described(info.name, similarity, activations.numpy()))
+                described.append(_described(info.name, similarity, activations))
         return described
 
     def texts(self, names: Sequence[str]) -> np.ndarray:
@@ -180,14 +182,10 @@ class Labeler:
         )
 
 
-def _described(layer: str, similarity: np.ndarray, activations: np.ndarray) -> Described:
-    """Sort out the best concepts (of M) and images (of N) of each of U units."""
-    top = _highest(similarity, TOP_CONCEPTS)
-    images = _highest(activations.T, TOP_IMAGES)
-    values = np.take_along_axis(activations.T, images, axis=1)
-    return Described(layer, similarity, top, images, values)
-
-
-def _highest(values: np.ndarray, most: int) -> np.ndarray:
-    """Return the columns of each row's highest values, on ties the earlier first."""
-    return np.argsort(-values, axis=1, kind="stable")[:, :most].copy()
+def _described(layer: str, similarity: np.ndarray, activations: Tensor) -> Described:
+    """Sort out the best concepts and images of each unit."""
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    images = top_images(activations, TOP_IMAGES)
+    values = activations.t().gather(1, images)
+    top = order[:, :TOP_CONCEPTS].copy()
+    return Described(layer, similarity, top, images.numpy(), values.numpy())

@@ -1,0 +1,91 @@
+"""What stands below a figure: how many units, of what, and by which definitions."""
+
+from collections.abc import Iterable, Sequence
+
+from dissection.results import NO_LAYER, Labelling
+
+__all__ = ["detector_rule", "networks", "units", "why"]
+
+RULES = {
+    "best": "unique: different best labels of detectors",
+    "paper": "unique: different labels of each category above the threshold, summed",
+}
+
+
+def units(labellings: Sequence[Labelling], layers: Iterable[str] | None = None) -> str:
+    """Return how many units figures show, and of which layers."""
+    layers = list(layers or dict.fromkeys(name for part in labellings for name in part.layers))
+    counts = {sum(len(part.layer(name)) for name in layers) for part in labellings}
+    shown = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
+    of = "" if layers == [NO_LAYER] else f" of {_listed(layers)}"
+    each = " a network" if len(labellings) > 1 else ""
+    return f"n = {shown} units{each}{of}."
+
+
+def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) -> str:
+    """Return what a detector is, by the settings of labellings by IoU.
+
+    Parameters
+    ----------
+    labellings : sequence of Labelling
+        By IoU.
+    counting : str, optional
+        One of `RULES`, where different concepts are counted.
+    """
+    parts = [
+        f"Detector: IoU > {_one(f'{p.min_iou:g}' for p in labellings)}",
+        f"union rule {_one(p.settings.get('union', 'not stated') for p in labellings)}",
+        f"threshold of activation {_one(_quantile(p) for p in labellings)}",
+    ]
+    if counting:
+        parts.append(RULES[counting])
+    return f"{'; '.join(parts)}. {_probe(labellings)}"
+
+
+def why(labellings: Sequence[Labelling]) -> str:
+    """Return how labellings by CLIP came about."""
+    settings = [part.settings.get("clip") for part in labellings]
+    if None in settings:
+        return "CLIP-Dissect's labels; the file does not state encoder, concepts and similarity."
+    encoder = _one(one["encoder"]["name"] for one in settings)
+    concepts = _one(
+        f"{one['concepts']['count']:,} concepts of {one['concepts']['source']}" for one in settings
+    )
+    similarity = _one(one["similarity"] for one in settings)
+    return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}. {_probe(labellings)}"
+
+
+def networks(labellings: Sequence[Labelling]) -> str:
+    """Return the names of networks in words."""
+    return _listed([part.name for part in labellings])
+
+
+def _quantile(labelling: Labelling) -> str:
+    given = labelling.settings.get("quantile")
+    return "not stated" if given is None else f"at the top {100 * given:g}%"
+
+
+def _probe(labellings: Sequence[Labelling]) -> str:
+    probes = [part.settings.get("probe") for part in labellings]
+    if None in probes:
+        return ""
+    shown = _one(f"{one['name']}, {one['images']:,} images" for one in probes)
+    return f"Probe set: {shown}."
+
+
+def _one(values: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(values))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names joined by commas and a last "and"; of many the first ones.
+
+    Examples
+    --------
+    >>> _listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    names = list(names)
+    if len(names) > 6:
+        names = [*names[:5], f"{len(names) - 5} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,0 +1,155 @@
+"""What kinds of concepts units detect as a network gets deeper."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+
+from dissection.compare import ALL, detectors
+from dissection.results import Labelling
+from figures import captions, panels
+from figures.drawing import Drawing
+from figures.inputs import Inputs
+from figures.options import Options
+from figures.palette import NEUTRAL, colour, ordered
+
+__all__ = ["draw", "drawings", "rows"]
+
+# A share too small for its number
+_SMALL = 0.055
+
+
+def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
+    """Yield the figure, if units were labelled by IoU."""
+    labellings = inputs.by("iou")
+    if not labellings:
+        yield "depth: categories need labels by IoU"
+        return
+    yield _drawing(labellings)
+
+
+def rows(labellings: list[Labelling]) -> pd.DataFrame:
+    """Return the share of each category among the detectors of each layer.
+
+    Returns
+    -------
+    DataFrame
+        network, layer, category, detectors, share (of the layer's detectors; 0 where it has none),
+        units (of the layer), rate (detectors of all categories by units).
+    """
+    table = pd.concat([detectors(part) for part in labellings], ignore_index=True)
+    sizes = {
+        (part.name, layer): len(part.layer(layer)) for part in labellings for layer in part.layers
+    }
+    totals = table[table["category"] == ALL].set_index(["network", "layer"])["detectors"]
+    table = table[table["category"] != ALL][["network", "layer", "category", "detectors"]]
+    key = list(zip(table["network"], table["layer"], strict=True))
+    total, units = np.array([(totals[k], sizes[k]) for k in key]).reshape(-1, 2).T
+    share = table["detectors"] / np.maximum(total, 1)
+    table = table.assign(share=share, units=units, rate=total / units)
+    place = {name: i for i, name in enumerate(ordered(table["category"]))}
+    order = {name: i for i, name in enumerate(sizes)}
+    table = table.assign(at=[order[k] for k in key], then=table["category"].map(place))
+    table = table.sort_values(["at", "then"], kind="stable", ignore_index=True)
+    return table.drop(columns=["at", "then"])
+
+
+def draw(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Draw one network: a bar a layer, divided into categories, with its detectors on top.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    table : DataFrame
+        The rows of one network from `rows`.
+    """
+    layers, categories = list(dict.fromkeys(table["layer"])), ordered(table["category"])
+    bottom = np.zeros(len(layers))
+    for category in categories:
+        share = table[table["category"] == category].set_index("layer")["share"].reindex(layers)
+        tint = colour(category, categories)
+        axes.bar(range(len(layers)), share, 0.72, bottom, color=tint, edgecolor="white",
+                 linewidth=0.8)  # fmt: skip
+        for x, (low, part) in enumerate(zip(bottom, share, strict=True)):
+            if part >= _SMALL:
+                axes.text(x, low + part / 2, f"{part:.0%}", ha="center", va="center", fontsize=6,
+                          color=_readable_on(tint))  # fmt: skip
+        bottom += share.to_numpy()
+    by_layer = table.groupby("layer", sort=False).agg(
+        found=("detectors", "sum"), units=("units", "first"), rate=("rate", "first")
+    )
+    for x, row in enumerate(by_layer.itertuples()):
+        text = f"{row.found} of\n{row.units}" if row.found else "none"
+        axes.annotate(text, (x, 1.0 if row.found else 0.0), (0, 2), textcoords="offset points",
+                      ha="center", fontsize=6, linespacing=0.95)  # fmt: skip
+    axes.set_xticks(range(len(layers)), panels.ticks(layers, 12))
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.5, max(len(layers), 3) - 0.5)
+    axes.set_ylim(0, 1.14)
+    axes.set_yticks(np.linspace(0, 1, 5), [f"{v:.0%}" for v in np.linspace(0, 1, 5)])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    return axes
+
+
+def draw_rate(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Draw the share of units that are detectors, a line a network over the layers.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    table : DataFrame
+        From `rows`.
+    """
+    layers = list(dict.fromkeys(table["layer"]))
+    rates = table.drop_duplicates(["network", "layer"])
+    marks = "osD^vPX<>*"
+    for number, (name, part) in enumerate(rates.groupby("network", sort=False)):
+        place = [layers.index(layer) for layer in part["layer"]]
+        line = ("-", "--", ":", "-.")[number % 4]
+        axes.plot(place, part["rate"], line, marker=marks[number % len(marks)], color=NEUTRAL,
+                  markersize=4, label=panels.shortened(name, 24))  # fmt: skip
+    axes.set_xticks(range(len(layers)), panels.ticks(layers, 12))
+    axes.set_ylim(0, 1.05)
+    axes.set_xlim(-0.3, max(len(layers) - 0.7, 0.7))
+    axes.set_yticks(np.linspace(0, 1, 5), [f"{v:.0%}" for v in np.linspace(0, 1, 5)])
+    axes.grid(axis="y")
+    axes.legend(loc="best")
+    return axes
+
+
+def _readable_on(tint: str) -> str:
+    """Return white on dark colours, else the colour of text."""
+    red, green, blue = (int(tint[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#22262b"
+
+
+def _drawing(labellings: list[Labelling]) -> Drawing:
+    table = rows(labellings)
+    across = min(len(labellings) + 1, 4)
+    down = -(-(len(labellings) + 1) // across)
+    longest = max(len(part.layers) for part in labellings)
+
+    def paint(figure: FigureBase) -> None:
+        axes = panels.columns(figure, len(labellings) + 1, across)
+        for one, (name, part) in zip(axes, table.groupby("network", sort=False), strict=False):
+            one.set_title(panels.shortened(name, 30))
+            draw(one, part)
+        axes[0].set_ylabel("share of detectors")
+        axes[-1].set_title("units that are detectors")
+        draw_rate(axes[-1], table)
+        panels.category_legend(figure, ordered(table["category"]))
+
+    return Drawing(
+        "depth",
+        "depth",
+        f"What is detected with depth: {captions.networks(labellings)}",
+        f"{captions.units(labellings)} Of each layer's detectors the share by the category of "
+        f"their best label; above: how many they are. {captions.detector_rule(labellings)}",
+        table,
+        (max(1.2 + 0.45 * longest, 2.3) * across, 2.8 * down),
+        paint,
+    )

@@ -1,0 +1,64 @@
+"""Where IoU and CLIP disagree most: units that both are sure of, with their images."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from dissection.results import Labelling
+from dissection.verdict import Findings
+from figures import sheet
+from figures.drawing import Drawing
+from figures.inputs import Inputs, Unit
+from figures.options import Options
+
+__all__ = ["drawings", "rows"]
+
+
+def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
+    """Yield a sheet for each network that both methods labelled and whose photographs are there."""
+    if not inputs.checks:
+        yield "disagreements: needs labels of one network by IoU and by CLIP"
+    for check in inputs.checks:
+        labelling = next(p for p in inputs.by("iou") if p.name == check.network)
+        table = rows(check, options.sheets)
+        if any(inputs.tops(labelling, layer) is None for layer in table["layer"]):
+            yield f"disagreements: no photographs or top images of {check.network}"
+        elif len(table):
+            yield _drawing(inputs, labelling, check, table)
+
+
+def rows(check: Findings, most: int) -> pd.DataFrame:
+    """Return the strongest disagreements, each label by IoU once.
+
+    Returns
+    -------
+    DataFrame
+        The first rows of crosscheck.csv that are confident and disagree: layer, unit, iou_label,
+        clip_label, iou, similarity, confidence and, where there is a space of meaning, cosine.
+    """
+    units = check.units
+    chosen = units[units["confident"] & ~units["exact"]].drop_duplicates("iou_label").head(most)
+    columns = ["layer", "unit", "iou_label", "clip_label", "iou", "similarity", "confidence"]
+    cosines = [name for name in units if name.startswith("cosine_")]
+    return chosen[[*columns, *cosines]].reset_index(drop=True)
+
+
+def _drawing(inputs: Inputs, labelling: Labelling, check: Findings, table: pd.DataFrame) -> Drawing:
+    shown = []
+    for one in table.itertuples():
+        unit = Unit(check.network, one.layer, one.unit)
+        row = sheet.row_of(inputs, labelling, unit)
+        lines = (f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}", f"IoU {one.iou:.3f}")
+        shown.append(row._replace(title=f"IoU: {one.iou_label}", lines=lines))
+    total = int((check.units["confident"] & ~check.units["exact"]).sum())
+    return Drawing(
+        f"disagreements-{check.network}",
+        "disagreements",
+        f"{check.network}: the strongest disagreements of IoU and CLIP",
+        f"{len(shown)} of {total} units that both labelers are confident of (detectors of which "
+        "neither score is in the lower half of its layer) and call differently, by rising cosine "
+        "of the two labels; each label by IoU once. Outlined: the region above the threshold.",
+        sheet.rows(shown).merge(table, on=["layer", "unit"], how="left", validate="many_to_one"),
+        sheet.size(shown),
+        lambda figure: sheet.paint(figure, shown),
+    )

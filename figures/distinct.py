@@ -1,0 +1,100 @@
+"""How many different concepts each network has, layer by layer and over all layers."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+
+from dissection.compare import distinct
+from dissection.results import Labelling
+from figures import captions, panels
+from figures.drawing import Drawing
+from figures.inputs import Inputs
+from figures.options import Options
+from figures.palette import NEUTRAL, PALE, fill
+
+__all__ = ["draw", "drawings", "rows"]
+
+_METHODS = {"iou": "IoU", "clip": "CLIP"}
+
+
+def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
+    """Yield the figure of each method that labelled something."""
+    for method, name in _METHODS.items():
+        labellings = inputs.by(method)
+        if labellings:
+            yield _drawing(labellings, name)
+
+
+def rows(labellings: list[Labelling]) -> pd.DataFrame:
+    """Return `compare.distinct`; of networks of one layer only that layer."""
+    table = distinct(labellings)
+    single = {part.name: part.layers[0] for part in labellings if len(part.layers) == 1}
+    if len(single) == len(labellings):
+        table = table[table["layer"] == table["network"].map(single)]
+    return table.reset_index(drop=True)
+
+
+def draw(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Draw a group of bars a layer, a bar a network: detectors' concepts solid, all units' pale.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    table : DataFrame
+        From `rows`.
+    """
+    networks = list(dict.fromkeys(table["network"]))
+    layers = _in_order(table)
+    offsets, width = panels.slots(len(networks))
+    size = min(7.0, 80 / (len(networks) * len(layers)) + 3.5)
+    for number, name in enumerate(networks):
+        part = table[table["network"] == name].set_index("layer").reindex(layers)
+        solid = part.get("unique_best", part["concepts"])
+        place = np.arange(len(layers)) + offsets[number]
+        axes.bar(place, part["concepts"], width, alpha=PALE, **fill(number, NEUTRAL))
+        axes.bar(place, solid, width, **fill(number, NEUTRAL))
+        for x, whole, detected in zip(place, part["concepts"], solid, strict=True):
+            if np.isnan(whole):
+                continue
+            text = f"{whole:.0f}" if whole == detected else f"{detected:.0f}\nof {whole:.0f}"
+            axes.annotate(text, (x, whole), (0, 2), textcoords="offset points", ha="center",
+                          fontsize=size, linespacing=0.95)  # fmt: skip
+    axes.set_xticks(range(len(layers)), panels.ticks(layers, 20))
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("different concepts")
+    axes.margins(y=0.14)
+    axes.grid(axis="y")
+    return axes
+
+
+def _in_order(table: pd.DataFrame) -> list[str]:
+    """Return the layers as they come, what is over several of them at the end."""
+    names = list(dict.fromkeys(table["layer"]))
+    return sorted(names, key=lambda name: name.endswith(" layers"))
+
+
+def _drawing(labellings: list[Labelling], method: str) -> Drawing:
+    table, by_iou = rows(labellings), method == "IoU"
+    networks = [part.name for part in labellings]
+
+    def paint(figure: FigureBase) -> None:
+        draw(figure.subplots(), table)
+        panels.network_legend(figure, networks, by_iou)
+
+    rule = captions.detector_rule(labellings, "best") if by_iou else captions.why(labellings)
+    what = "Solid: of the detectors; pale: of all units. " if by_iou else ""
+    groups = table["layer"].nunique() * len(networks)
+    return Drawing(
+        f"distinct-{method.lower()}",
+        "distinct",
+        f"How many different concepts the units have: {method} labels of "
+        f"{captions.networks(labellings)}",
+        f"{captions.units(labellings)} {what}{rule}",
+        table,
+        (min(max(5.0, 0.42 * groups + 1.5), 11.0), 2.7),
+        paint,
+    )

@@ -1,0 +1,105 @@
+"""What figures are drawn from: the tables of runs and published files, and what belongs to them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dissection import crosscheck, verdict
+from dissection.results import NO_LAYER, Labelling, read_all
+from dissection.stored import Tops, tops
+
+__all__ = ["Inputs", "Photograph", "Unit", "key", "read"]
+
+Photograph = Callable[[int], np.ndarray]
+"""Returns an image of a probe set by its number, (h, w, 3) uint8."""
+
+
+class Unit(NamedTuple):
+    """One unit of one network."""
+
+    network: str
+    layer: str
+    unit: int
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.layer} unit {self.unit}"
+
+
+class Inputs(NamedTuple):
+    """All that was given."""
+
+    labellings: tuple[Labelling, ...]
+    checks: tuple[verdict.Findings, ...]
+    """Of networks labelled by both methods."""
+    photographs: dict[Path, Photograph]
+    """Of the run directories whose probe set is at hand."""
+    notes: tuple[str, ...]
+    """What could not be had, a line each."""
+
+    def by(self, method: str) -> list[Labelling]:
+        """Return the labellings by a method."""
+        return [part for part in self.labellings if part.method == method]
+
+    def check(self, labelling: Labelling) -> verdict.Findings | None:
+        """Return the cross-check of a labelling's network, if there is one."""
+        return next((c for c in self.checks if c.network == labelling.name), None)
+
+    def tops(self, labelling: Labelling, layer: str) -> Tops | None:
+        """Return the top images of a layer, where they were stored and can be shown."""
+        if labelling.source not in self.photographs:
+            return None
+        return tops(labelling.source, layer)
+
+
+def key(labelling: Labelling, layer: str, between: str = " ") -> str:
+    """Return what a layer of a network is called on a page."""
+    return labelling.name if layer == NO_LAYER else f"{labelling.name}{between}{layer}"
+
+
+def read(
+    paths: Sequence[str | Path], photographs: Callable[[Labelling], Photograph | str | None]
+) -> Inputs:
+    """Read results, cross-checks and where their photographs are.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        What `dissection.results.read` takes.
+    photographs : callable
+        From a labelling to its photographs, or why there are none, or None where there is nothing
+        to say.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If something is no result, or cannot be read.
+    """
+    labellings = tuple(read_all(paths))
+    found: dict[Path, Photograph] = {}
+    notes: dict[Path, str] = {}
+    for part in labellings:
+        if part.source in found or part.source in notes:
+            continue
+        answer = photographs(part)
+        if isinstance(answer, str):
+            notes[part.source] = answer
+        elif answer is not None:
+            found[part.source] = answer
+    checks, missing = _checks(labellings)
+    return Inputs(labellings, checks, found, (*notes.values(), *missing))
+
+
+def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ...], list[str]]:
+    """Return the cross-checks of runs of both methods, others made from the tables alone."""
+    by_iou, by_clip = ([p for p in labellings if p.method == name] for name in ("iou", "clip"))
+    found: list[verdict.Findings] = []
+    missing: list[str] = []
+    for iou, clip in crosscheck.pairs(by_iou, by_clip):
+        ours = verdict.read(iou.source, iou.name) if iou.source == clip.source else None
+        try:
+            found.append(ours or verdict.findings(crosscheck.crosscheck(iou, clip)))
+        except ValueError as error:
+            missing.append(f"no cross-check of {iou.name}: {error}")
+    return tuple(found), missing

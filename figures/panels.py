@@ -1,0 +1,152 @@
+"""Panels side by side, bars of several networks, and what stands where there is nothing to draw."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+from matplotlib.patches import Patch
+
+from dissection.results import NO_LAYER
+from figures.palette import NEUTRAL, PALE, colour, fill
+
+__all__ = [
+    "bars",
+    "category_legend",
+    "columns",
+    "counts_on_top",
+    "empty",
+    "network_legend",
+    "shortened",
+    "slots",
+    "ticks",
+    "titled",
+]
+
+_CHARACTER, _HANDLE = 0.062, 0.5
+"""Inches of a legend's entry."""
+
+LABEL = 34
+"""Characters of a label on an axis; longer ones are shortened, the CSV has them whole."""
+
+
+def shortened(label: str, most: int = LABEL) -> str:
+    """Return a label that fits on an axis.
+
+    Examples
+    --------
+    >>> shortened("labyrinth, indoor", 9)
+    'labyrint…'
+    """
+    return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def titled(axes: Axes, layer: str, more: str = "") -> Axes:
+    """Write a layer's name above its panel, unless the file did not tell it."""
+    axes.set_title("" if layer == NO_LAYER else f"{shortened(layer)}{more}")
+    return axes
+
+
+def ticks(layers: Sequence[str], most: int) -> list[str]:
+    """Return the names of layers below their bars."""
+    return ["" if name == NO_LAYER else shortened(name, most) for name in layers]
+
+
+def columns(figure: FigureBase, number: int, most: int = 3, **options) -> list[Axes]:
+    """Return axes in rows of at most `most`."""
+    across = min(number, most)
+    grid = figure.subplots(-(-number // across), across, squeeze=False, **options)
+    for spare in grid.flat[number:]:
+        spare.set_visible(False)
+    return list(grid.flat[:number])
+
+
+def empty(axes: Axes, text: str) -> Axes:
+    """Write a sentence where there is nothing to draw."""
+    axes.set_axis_off()
+    axes.text(0.0, 0.98, text, transform=axes.transAxes, va="top", color="#555b61", wrap=True)
+    return axes
+
+
+def slots(networks: int) -> tuple[np.ndarray, float]:
+    """Return the offsets of the bars of networks within a row of height 1, and their height."""
+    height = 0.8 / networks
+    return (np.arange(networks) - (networks - 1) / 2) * height, height * 0.86
+
+
+def bars(
+    axes: Axes,
+    place: np.ndarray,
+    whole: Sequence[int],
+    part: Sequence[int] | None,
+    tints: Sequence[str],
+    network: int,
+    height: float,
+) -> None:
+    """Draw horizontal bars of one network: detectors solid, other units pale, counts behind.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    place : ndarray
+        (n,) of the bars on the y axis.
+    whole : sequence of int
+        (n,) units.
+    part : sequence of int or None
+        (n,) how many of them are detectors; None where that is not known.
+    tints : sequence of str
+        (n,) colours.
+    network : int
+        Its number, for the fill.
+    height : float
+        Of a bar.
+    """
+    if part is None:
+        part = whole
+    for y, total, solid, tint in zip(place, whole, part, tints, strict=True):
+        if not total:
+            continue
+        style = fill(network, tint)
+        if total > solid:
+            axes.barh(y, total, height, alpha=PALE, **style)
+        axes.barh(y, solid, height, **style)
+
+
+def counts_on_top(axes: Axes, label: str) -> None:
+    """Put the axis of counts on top, where bars that end early leave it beside them."""
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel(label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.spines[["bottom", "left"]].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    axes.margins(x=0.08)
+
+
+def network_legend(figure: FigureBase, names: Sequence[str], pale: bool) -> None:
+    """Add the fills of the networks, and what is pale, above the panels."""
+    handles = [Patch(**fill(i, NEUTRAL), label=shortened(name)) for i, name in enumerate(names)]
+    if len(names) < 2:
+        handles = []
+    if pale:
+        handles.append(Patch(color=NEUTRAL, label="detectors"))
+        handles.append(Patch(color=NEUTRAL, alpha=PALE, label="other units (IoU below)"))
+    if handles:
+        _legend(figure, handles, "outside upper left", 2.2)
+
+
+def category_legend(figure: FigureBase, categories: Sequence[str]) -> None:
+    """Add the colours of categories below the panels."""
+    handles = [Patch(color=colour(c, categories), label=c) for c in categories]
+    if handles:
+        _legend(figure, handles, "outside lower left", 1.2)
+
+
+def _legend(figure: FigureBase, handles: list[Patch], place: str, length: float) -> None:
+    """Add a legend of as many columns as fit on the page."""
+    longest = max(len(handle.get_label()) for handle in handles)
+    fit = int(figure.figure.get_figwidth() / (_CHARACTER * longest + _HANDLE))
+    figure.legend(
+        handles=handles, loc=place, ncols=min(len(handles), max(fit, 1)), handlelength=length
+    )

@@ -1,0 +1,258 @@
+"""Unit sheets: what a unit is called, and the images it answers to with its active region."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+
+from dissection.results import Labelling
+from figures import captions, panels
+from figures.drawing import Drawing
+from figures.inputs import Inputs, Unit, key
+from figures.options import Options
+from figures.palette import NEUTRAL, colour, ordered
+from figures.pictures import outlined, square
+
+__all__ = ["Row", "draw", "drawings", "paint", "row_of", "rows", "size"]
+
+ACROSS = 7
+"""Images of a unit in a row of a sheet."""
+
+# In widths of a picture: the words before the pictures, the bars behind them
+_WORDS, _BARS = 1.6, 1.55
+# Inches of a picture
+_SIDE = 0.95
+
+
+class Row(NamedTuple):
+    """One unit on a sheet."""
+
+    unit: Unit
+    title: str
+    lines: tuple[str, ...]
+    """What is said of it below its title."""
+    scores: dict[str, float]
+    """IoU of the best label of each category; empty without labels by IoU."""
+    pictures: list[np.ndarray]
+    """Its top images as they are shown."""
+    images: list[int]
+    values: list[float]
+    active: list[float]
+    """Share of each image that is active, NaN without masks."""
+
+
+def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
+    """Yield the sheets of the best units of each layer, and those of the units asked for."""
+    named = {unit.network: 0 for unit in options.units}
+    for labelling in _main(inputs):
+        layers = {layer: inputs.tops(labelling, layer) for layer in labelling.layers}
+        missing = [name for name, top in layers.items() if top is None]
+        if missing:
+            yield f"sheet: no photographs or top images of {labelling.name} {', '.join(missing)}"
+        for layer in (name for name, top in layers.items() if top is not None):
+            best = _best(labelling, layer, options.sheets)
+            if best:
+                yield _drawing(inputs, labelling, best, f"sheet-{key(labelling, layer, '-')}")
+        for unit in options.units:
+            if unit.network == labelling.name and layers.get(unit.layer) is not None:
+                named[unit.network] += 1
+                name = f"unit-{unit.network}-{unit.layer}-{unit.unit}"
+                yield _drawing(inputs, labelling, [unit], name)
+
+
+def _main(inputs: Inputs) -> list[Labelling]:
+    """Return one labelling a network: by IoU where there is one."""
+    by_iou = inputs.by("iou")
+    rest = [c for c in inputs.by("clip") if not any(c.source == part.source for part in by_iou)]
+    return [*by_iou, *rest]
+
+
+def _best(labelling: Labelling, layer: str, most: int) -> list[Unit]:
+    """Return the units of a layer with the best scores, each label once."""
+    units = labelling.layer(layer)
+    if labelling.method == "iou":
+        units = units[units["detector"]]
+    units = units.sort_values("score", ascending=False, kind="stable").drop_duplicates("label")
+    return [Unit(labelling.name, layer, number) for number in units["unit"].head(most)]
+
+
+def row_of(inputs: Inputs, labelling: Labelling, unit: Unit, images: int = ACROSS) -> Row:
+    """Return what a sheet shows of a unit.
+
+    Raises
+    ------
+    ValueError
+        If there is no such unit.
+    """
+    found = labelling.layer(unit.layer)
+    found = found[found["unit"] == unit.unit]
+    if found.empty:
+        raise ValueError(
+            f"there is no {unit}; its layer has units 0 to {len(labelling.layer(unit.layer)) - 1}"
+        )
+    one, top = found.iloc[0], inputs.tops(labelling, unit.layer)
+    scores = {c: float(one[f"{c}-score"]) for c in ordered(labelling.categories)}
+    photograph = inputs.photographs[labelling.source]
+    numbers = top.image[unit.unit][:images].tolist()
+    masks = [top.mask(unit.unit, place) for place in range(len(numbers))]
+    return Row(
+        unit,
+        one["label"],
+        _lines(inputs, labelling, unit, one),
+        scores,
+        [outlined(photograph(i), mask) for i, mask in zip(numbers, masks, strict=True)],
+        numbers,
+        top.value[unit.unit][:images].tolist(),
+        [float("nan") if mask is None else float(mask.mean()) for mask in masks],
+    )
+
+
+def _lines(inputs: Inputs, labelling: Labelling, unit: Unit, one: pd.Series) -> tuple[str, ...]:
+    where = f"{unit.layer}, unit {unit.unit}"
+    if labelling.method == "clip":
+        return (where, f"similarity {one['score']:.2f}")
+    lines = [where, f"{one['category']}, IoU {one['score']:.3f}"]
+    said = _described(inputs, labelling, unit)
+    if said is not None:
+        lines.append(f"CLIP: {said}")
+    return tuple(lines)
+
+
+def _described(inputs: Inputs, labelling: Labelling, unit: Unit) -> str | None:
+    """Return what CLIP calls a unit, where it labelled the same network."""
+    for clip in inputs.by("clip"):
+        if clip.same_network(labelling) and unit.layer in clip.layers:
+            units = clip.layer(unit.layer)
+            found = units[units["unit"] == unit.unit]["label"]
+            return found.iloc[0] if len(found) else None
+    return None
+
+
+def rows(shown: Sequence[Row]) -> pd.DataFrame:
+    """Return a row an image: network, layer, unit, label, said, place, image, value, active."""
+    return pd.DataFrame(
+        [
+            {
+                **row.unit._asdict(),
+                "label": row.title,
+                "said": "; ".join(row.lines[1:]),
+                "place": place,
+                "image": image,
+                "value": value,
+                "active": active,
+            }
+            for row in shown
+            for place, (image, value, active) in enumerate(
+                zip(row.images, row.values, row.active, strict=True), 1
+            )
+        ]
+    )
+
+
+def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
+    """Draw units below each other: words, pictures, and the IoU of every category.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where; a picture is one unit wide and high.
+    shown : sequence of Row
+        The units.
+    across : int
+        Pictures in a line; of more there are further lines.
+    """
+    highest = max([0.04, *(v for row in shown for v in row.scores.values())])
+    bars = any(row.scores for row in shown)
+    heights = [max(1, -(-len(row.pictures) // across)) for row in shown]
+    starts = np.cumsum([0, *heights])
+    pictures = np.vstack([_strip(row.pictures, across) for row in shown])
+    axes.imshow(pictures, extent=(_WORDS, _WORDS + across, starts[-1], 0), interpolation="none")
+    for row, line in zip(shown, starts[:-1], strict=True):
+        _write(axes, row, line)
+        if row.scores:
+            _draw_scores(axes, row.scores, highest, _WORDS + across + 0.12, line)
+    axes.set_xlim(0, _WORDS + across + (_BARS if bars else 0))
+    axes.set_ylim(starts[-1], 0)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    return axes
+
+
+def _strip(pictures: list[np.ndarray], across: int) -> np.ndarray:
+    """Return the pictures of a unit in lines of `across`, the last filled up with white."""
+    lines = max(1, -(-len(pictures) // across))
+    full = [square(picture) for picture in pictures]
+    full += [square(np.empty((0, 0, 3), np.uint8))] * (lines * across - len(full))
+    return np.vstack([np.hstack(full[i : i + across]) for i in range(0, len(full), across)])
+
+
+def _write(axes: Axes, row: Row, line: float) -> None:
+    axes.text(0.02, line + 0.2, panels.shortened(row.title, 22), fontweight="bold", fontsize=8,
+              va="center")  # fmt: skip
+    for number, text in enumerate(row.lines):
+        axes.text(0.02, line + 0.42 + 0.19 * number, panels.shortened(text, 30), fontsize=6.2,
+                  va="center", color="#3c4248")  # fmt: skip
+
+
+def _draw_scores(
+    axes: Axes, scores: dict[str, float], highest: float, x: float, line: float
+) -> None:
+    step = min(0.16, 0.9 / len(scores))
+    wide = _BARS - 0.95
+    for place, (category, score) in enumerate(scores.items()):
+        y = line + 0.1 + step * (place + 0.5)
+        axes.text(x + 0.55, y, category[:9], fontsize=5, ha="right", va="center")
+        axes.barh(y, wide * score / highest, step * 0.7, left=x + 0.6,
+                  color=colour(category, list(scores)) if category else NEUTRAL)  # fmt: skip
+        axes.text(x + 0.63 + wide * score / highest, y, f"{score:.2f}", fontsize=4.6, va="center")
+
+
+def size(shown: Sequence[Row], across: int = ACROSS) -> tuple[float, float]:
+    """Return the width and height in inches that units take."""
+    lines = sum(max(1, -(-len(row.pictures) // across)) for row in shown)
+    bars = _BARS if any(row.scores for row in shown) else 0
+    return _SIDE * (_WORDS + across + bars), _SIDE * lines + 0.05
+
+
+def paint(figure: FigureBase, shown: Sequence[Row], across: int = ACROSS) -> None:
+    """Draw units over the whole of a figure."""
+    draw(figure.add_axes((0, 0, 1, 1)), shown, across)
+
+
+def _drawing(inputs: Inputs, labelling: Labelling, units: list[Unit], name: str) -> Drawing:
+    single = name.startswith("unit-")
+    across, images = (5, 10) if single else (ACROSS, ACROSS)
+    shown = [row_of(inputs, labelling, unit, images) for unit in units]
+    by_iou = labelling.method == "iou"
+    layer = key(labelling, units[0].layer)
+    title = (
+        f"{layer} unit {units[0].unit}: {shown[0].title}"
+        if single
+        else f"{layer}: the units with the best {'IoU' if by_iou else 'similarity'}, a label once"
+    )
+    return Drawing(
+        name,
+        "sheet",
+        title,
+        _caption(inputs, labelling, units),
+        rows(shown),
+        size(shown, across),
+        lambda figure: paint(figure, shown, across),
+    )
+
+
+def _caption(inputs: Inputs, labelling: Labelling, units: list[Unit]) -> str:
+    by_iou, layer = labelling.method == "iou", units[0].layer
+    parts = [
+        f"{len(units)} of {len(labelling.layer(layer)):,} units of {layer}.",
+        "The images on which "
+        + ("the maximum of its map" if by_iou else "its activation")
+        + " is highest, the highest first.",
+    ]
+    if inputs.tops(labelling, layer).packed is not None:
+        parts.append("The region above the unit's threshold is outlined, the rest dimmed.")
+    parts.append(captions.detector_rule([labelling]) if by_iou else captions.why([labelling]))
+    return " ".join(parts)

@@ -1,0 +1,155 @@
+"""Draw the figures of a report from results: PNG, SVG and PDF, each with the CSV of what it shows.
+
+Give run directories, their tables, or published NetDissect and CLIP-Dissect files, in any mixture.
+Networks labelled by one method are set side by side. Figures that need what a file lacks are left
+out with a line that says so. With --report also report/index.html, a page of everything with a
+browser of all units, which opens without a network.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _cli import add_debug, natural, positive, run
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "results",
+        nargs="+",
+        metavar="RUN_OR_CSV",
+        help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
+        "clip_dissect-NETWORK[-LAYER].csv",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the figures go")
+    parser.add_argument(
+        "--report", action="store_true", help="write report/index.html in that directory too"
+    )
+    parser.add_argument(
+        "--only", metavar="KIND,...", help="draw these kinds of figures (`help` lists them)"
+    )
+    parser.add_argument(
+        "--formats",
+        default=",".join(FORMATS),
+        metavar="F,...",
+        help="of the figures, some of png, svg, pdf (default: all)",
+    )
+    parser.add_argument(
+        "--probe",
+        type=Path,
+        metavar="FILE",
+        help="the probe set with the photographs (default: where each run found it)",
+    )
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument(
+        "--more-than",
+        type=natural,
+        default=3,
+        metavar="N",
+        help="units per concept: concepts that more units carry (default: %(default)s)",
+    )
+    shown.add_argument(
+        "--most",
+        type=positive,
+        default=40,
+        metavar="N",
+        help="units per concept: of each layer at most N concepts (default: %(default)s)",
+    )
+    shown.add_argument(
+        "--sheets",
+        type=natural,
+        default=8,
+        metavar="N",
+        help="best units of each layer on its sheet; 0 for none (default: %(default)s)",
+    )
+    shown.add_argument(
+        "--unit",
+        action="append",
+        default=[],
+        metavar="NETWORK:LAYER:UNIT",
+        help="a sheet of this unit alone (NETWORK: may be left out of one network); repeatable",
+    )
+    add_debug(parser)
+    return parser
+
+
+def _make(args: argparse.Namespace) -> None:
+    from figures.catalogue import FIGURES, drawings
+    from figures.inputs import read
+    from figures.options import Options
+
+    if args.only == "help":
+        for name, module in FIGURES.items():
+            print(f"{name:15}{module.__doc__.splitlines()[0]}")
+        return
+    from _photographs import source
+
+    formats = _formats(args.formats)
+    kinds = FIGURES if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
+    inputs = read(args.results, lambda labelling: source(labelling, args.probe))
+    networks = list(dict.fromkeys(part.name for part in inputs.labellings))
+    units = tuple(_unit(text, networks) for text in args.unit)
+    options = Options(args.more_than, args.most, args.sheets, units)
+    for note in inputs.notes:
+        print(note, file=sys.stderr)
+    made = _save(list(drawings(inputs, options, kinds)), Path(args.out), formats)
+    print(f"{made} figures: {args.out}")
+    if args.report:
+        from figures.report.page import write
+
+        print(f"report: {write(inputs, options, Path(args.out) / 'report')}")
+
+
+def _formats(text: str) -> list[str]:
+    formats = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ValueError(f"--formats has {text!r}; choose from {', '.join(FORMATS)}")
+    return formats
+
+
+def _unit(text: str, networks: list[str]):
+    """Return the unit that an option names."""
+    from figures.inputs import Unit
+
+    network, _, rest = text.partition(":")
+    if network not in networks and len(networks) == 1:
+        network, rest = networks[0], text
+    layer, _, number = rest.rpartition(":")
+    if network not in networks or not layer or not number.isdecimal():
+        raise ValueError(
+            f"--unit {text!r} names no unit; give NETWORK:LAYER:UNIT, such as "
+            f"{networks[0]}:layer4:17, of {', '.join(networks)}"
+        )
+    return Unit(network, layer, int(number))
+
+
+def _save(found: list, folder: Path, formats: list[str]) -> int:
+    """Write the figures, showing how far it is, and say what was left out; return how many."""
+    from tqdm import tqdm
+
+    from figures.drawing import save
+
+    drawings = [one for one in found if not isinstance(one, str)]
+    for drawing in tqdm(drawings, desc="figures", unit="figure", dynamic_ncols=True):
+        save(drawing, folder, formats)
+    for reason in (one for one in found if isinstance(one, str)):
+        print(f"left out {reason}", file=sys.stderr)
+    if not drawings:
+        raise ValueError("nothing can be drawn from these results; see what was left out above")
+    return len(drawings)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = _parser().parse_args(argv)
+    return run(_make, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
