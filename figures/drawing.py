@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, FigureBase
 from dissection.folder import file_name
 from figures.style import styled
 
-__all__ = ["FORMATS", "Drawing", "render", "save"]
+__all__ = ["FORMATS", "Drawing", "encoded", "render", "save"]
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -46,21 +46,31 @@ class Drawing(NamedTuple):
     """Draws into a part of a figure between title and caption, with constrained layout."""
 
 
-def render(drawing: Drawing) -> Figure:
-    """Return the drawn figure; call it and use the result within `style.styled`."""
+def render(drawing: Drawing, words: bool = True) -> Figure:
+    """Return the drawn figure; call it and use the result within `style.styled`.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        What to draw.
+    words : bool
+        Whether title and caption are drawn too.
+    """
     width, height = drawing.size
     title = textwrap.wrap(drawing.title, int(width / _TITLE_EM))
     caption = textwrap.wrap(drawing.caption, int(width / _CAPTION_EM))
     head = 0.2 * len(title) + 0.1
     foot = _CAPTION_LINE * len(caption) + _MARGIN
-    total = height + head + foot
-    figure = Figure((width, total), layout="constrained")
+    figure = Figure((width, height + head + foot if words else height), layout="constrained")
     FigureCanvasAgg(figure)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(head, height, foot))
-    drawing.draw(middle)
-    top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
-    bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
-                color="#555b61", linespacing=1.25)  # fmt: skip
+    if words:
+        top, middle, bottom = figure.subfigures(3, 1, height_ratios=(head, height, foot))
+        drawing.draw(middle)
+        top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
+        bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
+                    color="#555b61", linespacing=1.25)  # fmt: skip
+    else:
+        drawing.draw(figure)
     # laid out once for all formats
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -99,9 +109,8 @@ def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> li
     return paths
 
 
-def encoded(figure: Figure, form: str, dpi: float | str = "figure") -> bytes:
+def encoded(figure: Figure, form: str) -> bytes:
     """Return the bytes of a figure in a format."""
     memory = io.BytesIO()
-    options = {} if dpi == "figure" else {"dpi": dpi}
-    figure.savefig(memory, format=form, metadata=_METADATA[form], **options)
+    figure.savefig(memory, format=form, metadata=_METADATA[form])
     return memory.getvalue()

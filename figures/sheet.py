@@ -219,7 +219,7 @@ def size(shown: Sequence[Row], across: int = ACROSS) -> tuple[float, float]:
 
 def paint(figure: FigureBase, shown: Sequence[Row], across: int = ACROSS) -> None:
     """Draw units over the whole of a figure."""
-    draw(figure.add_axes((0, 0, 1, 1)), shown, across)
+    draw(figure.subplots(), shown, across)
 
 
 def _drawing(inputs: Inputs, labelling: Labelling, units: list[Unit], name: str) -> Drawing:

@@ -97,12 +97,18 @@ def _make(args: argparse.Namespace) -> None:
     options = Options(args.more_than, args.most, args.sheets, units)
     for note in inputs.notes:
         print(note, file=sys.stderr)
-    made = _save(list(drawings(inputs, options, kinds)), Path(args.out), formats)
-    print(f"{made} figures: {args.out}")
+    found = list(drawings(inputs, options, kinds))
+    drawn = [one for one in found if not isinstance(one, str)]
+    for reason in (one for one in found if isinstance(one, str)):
+        print(f"left out {reason}", file=sys.stderr)
+    if not drawn:
+        raise ValueError("nothing can be drawn from these results; see what was left out above")
+    _save(drawn, Path(args.out), formats)
+    print(f"{len(drawn)} figures: {args.out}")
     if args.report:
         from figures.report.page import write
 
-        print(f"report: {write(inputs, options, Path(args.out) / 'report')}")
+        print(f"report: {write(inputs, drawn, Path(args.out) / 'report')}")
 
 
 def _formats(text: str) -> list[str]:
@@ -129,20 +135,14 @@ def _unit(text: str, networks: list[str]):
     return Unit(network, layer, int(number))
 
 
-def _save(found: list, folder: Path, formats: list[str]) -> int:
-    """Write the figures, showing how far it is, and say what was left out; return how many."""
+def _save(drawn: list, folder: Path, formats: list[str]) -> None:
+    """Write the figures, showing how far it is."""
     from tqdm import tqdm
 
     from figures.drawing import save
 
-    drawings = [one for one in found if not isinstance(one, str)]
-    for drawing in tqdm(drawings, desc="figures", unit="figure", dynamic_ncols=True):
+    for drawing in tqdm(drawn, desc="figures", unit="figure", dynamic_ncols=True):
         save(drawing, folder, formats)
-    for reason in (one for one in found if isinstance(one, str)):
-        print(f"left out {reason}", file=sys.stderr)
-    if not drawings:
-        raise ValueError("nothing can be drawn from these results; see what was left out above")
-    return len(drawings)
 
 
 def main(argv: list[str] | None = None) -> int:

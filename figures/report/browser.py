@@ -1,0 +1,179 @@
+"""Every unit of every layer, as the page's unit browser reads them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dissection.results import Labelling
+from dissection.stored import Tops
+from figures.inputs import Inputs
+from figures.palette import colour, ordered
+from figures.report.thumbnails import Thumbnails, runs
+
+__all__ = ["FIELDS", "IMAGES", "agreement", "units"]
+
+IMAGES = 10
+"""Top images of a unit."""
+
+TOP_CONCEPTS = 5
+"""Concepts by CLIP of a unit."""
+
+FIELDS = (
+    *("network", "layer", "unit", "label", "category", "iou", "detector"),
+    *("description", "similarity", "agrees", "cosine", "within", "concepts", "tops"),
+)
+"""Of a row of the browser. agrees: 2 same name, 1 one label among the other's best five, 0 neither;
+within: label and IoU by category; concepts: the best by CLIP with similarity; tops: image and
+mask."""
+
+
+def units(inputs: Inputs, thumbnails: Thumbnails) -> dict[str, Any]:
+    """Return networks, layers, categories and a row of `FIELDS` a unit, as JSON knows them.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        What the page is made from.
+    thumbnails : Thumbnails
+        Takes the photographs that are shown.
+    """
+    networks = list(dict.fromkeys(part.name for part in inputs.labellings))
+    layers = list(dict.fromkeys(name for part in inputs.labellings for name in part.layers))
+    categories = ordered(c for part in inputs.by("iou") for c in part.categories)
+    rows: list[list[Any]] = []
+    grids = {}
+    for network in networks:
+        sides = [_side(inputs, method, network) for method in ("iou", "clip")]
+        for layer in (name for name in layers if any(s and name in s.layers for s in sides)):
+            top = _tops(inputs, sides, layer)
+            if top is not None and top.packed is not None:
+                grids[network] = top.grid
+            rows += _layer(inputs, sides, (network, layer), top, thumbnails)
+    return {
+        "fields": FIELDS,
+        "networks": networks,
+        "layers": layers,
+        "categories": {name: colour(name, categories) for name in categories},
+        "grids": grids,
+        "units": rows,
+    }
+
+
+def _side(inputs: Inputs, method: str, network: str) -> Labelling | None:
+    return next((part for part in inputs.by(method) if part.name == network), None)
+
+
+def _tops(inputs: Inputs, sides: Sequence[Labelling | None], layer: str) -> Tops | None:
+    """Return the first side's top images that can be shown."""
+    found = (inputs.tops(side, layer) for side in sides if side is not None)
+    return next((top for top in found if top is not None), None)
+
+
+def _layer(
+    inputs: Inputs,
+    sides: Sequence[Labelling | None],
+    place: tuple[str, str],
+    top: Tops | None,
+    thumbnails: Thumbnails,
+) -> Iterator[list[Any]]:
+    """Yield a row a unit of a layer."""
+    iou, clip = (_by_unit(side, place[1]) for side in sides)
+    check = _checked(inputs, *place)
+    concepts = _concepts(sides[1], place[1])
+    categories = sides[0].categories if sides[0] is not None else []
+    for unit in sorted({*iou.index, *clip.index}):
+        ours, theirs = (side.loc[unit] if unit in side.index else None for side in (iou, clip))
+        agrees, cosine = check.get(unit, (None, None))
+        yield [
+            *place,
+            int(unit),
+            None if ours is None else ours["label"],
+            None if ours is None else ours["category"],
+            None if ours is None else _number(ours["score"]),
+            None if ours is None else bool(ours["detector"]),
+            None if theirs is None else theirs["label"],
+            None if theirs is None else _number(theirs["score"]),
+            agrees,
+            cosine,
+            [] if ours is None else _within(ours, categories),
+            concepts[unit] if unit < len(concepts) else [],
+            [] if top is None else _pictures(inputs, sides, top, int(unit), thumbnails),
+        ]
+
+
+def _by_unit(side: Labelling | None, layer: str) -> pd.DataFrame:
+    if side is None or layer not in side.layers:
+        return pd.DataFrame()
+    return side.layer(layer).set_index("unit")
+
+
+def _within(one: pd.Series, categories: Sequence[str]) -> list[tuple[str, str, float | None]]:
+    return [
+        (category, one[f"{category}-label"], _number(one[f"{category}-score"]))
+        for category in ordered(categories)
+        if one[f"{category}-label"]
+    ]
+
+
+def _checked(inputs: Inputs, network: str, layer: str) -> dict[int, tuple[int, float | None]]:
+    """Return whether and how far the two labels of each unit agree."""
+    check = next((c for c in inputs.checks if c.network == network), None)
+    if check is None:
+        return {}
+    table = check.units[check.units["layer"] == layer]
+    cosines = [name for name in table if name.startswith("cosine_")]
+    cosine = table[cosines[0]] if cosines else pd.Series(np.nan, table.index)
+    return {
+        int(unit): (level, _number(value))
+        for unit, level, value in zip(table["unit"], agreement(table), cosine, strict=True)
+    }
+
+
+def agreement(table: pd.DataFrame) -> list[int]:
+    """Return 2 where the labels have the same name, 1 where one is in the other's top five, or 0.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of crosscheck.csv.
+    """
+    near = [name for name in table if name.endswith("_top5")]
+    close = table[near].fillna(0).astype(bool).any(axis=1) if near else False
+    return np.where(table["exact"], 2, np.where(close, 1, 0)).tolist()
+
+
+def _concepts(side: Labelling | None, layer: str) -> list[list[tuple[str, float | None]]]:
+    """Return the best concepts of each unit by CLIP, where whole score vectors are stored."""
+    if side is None or side.scores is None or layer not in side.layers:
+        return []
+    values, names = side.scores.layer(layer), side.scores.concepts
+    best = np.argsort(-values, axis=1, kind="stable")[:, :TOP_CONCEPTS]
+    return [
+        [(names[place], _number(row[place])) for place in places]
+        for row, places in zip(values, best, strict=True)
+    ]
+
+
+def _pictures(
+    inputs: Inputs,
+    sides: Sequence[Labelling | None],
+    top: Tops,
+    unit: int,
+    thumbnails: Thumbnails,
+) -> list[tuple[int, str]]:
+    """Return the places of a unit's top images, each with where the unit is active on it."""
+    side = next(s for s in sides if s is not None and s.source in inputs.photographs)
+    photograph, probe = inputs.photographs[side.source], side.settings["probe"]["digest"]
+    found = []
+    for place, number in enumerate(top.image[unit][:IMAGES].tolist()):
+        mask = top.mask(unit, place)
+        image = thumbnails.add(probe, number, photograph)
+        found.append((image, "" if mask is None else runs(mask)))
+    return found
+
+
+def _number(value: float) -> float | None:
+    """Return a number as JSON can hold it, to four digits."""
+    return None if np.isnan(value) else float(f"{value:.4g}")

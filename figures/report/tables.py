@@ -1,0 +1,184 @@
+"""The summary of a page: its tables, the run cards and the definitions, as rows of text."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dissection.compare import ALL, detectors, distinct, only
+from dissection.folder import RunFolder
+from dissection.results import NO_LAYER, Labelling
+from dissection.verdict import Findings
+from figures.agreement import SHARES
+from figures.inputs import Inputs
+from figures.palette import ordered
+
+__all__ = ["Table", "cards", "statements", "tables"]
+
+_EXAMPLES = 8
+
+
+class Table(NamedTuple):
+    """A table of a page."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def statements(inputs: Inputs) -> list[str]:
+    """Return in sentences how many units each network has and what they detect."""
+    said = []
+    for part in inputs.by("iou"):
+        units = part.units
+        found = units[units["detector"]]
+        text = (
+            f"{part.name}: {len(found)} of {len(units)} units are detectors, of "
+            f"{found['label'].nunique()} different concepts"
+        )
+        common = found["label"].value_counts(sort=True).head(3)
+        if len(common):
+            text += ", most often " + ", ".join(f"{name} ({n})" for name, n in common.items())
+        said.append(f"{text}.")
+    for part in inputs.by("clip"):
+        count = part.units["label"].nunique()
+        said.append(f"{part.name}: CLIP calls {len(part.units)} units by {count} different names.")
+    for check in inputs.checks:
+        table = check.agreement
+        row = table[(table["measure"] == "exact") & (table["group"] == "all")].iloc[-1]
+        said.append(
+            f"{check.network}: IoU and CLIP call {row['value']:.1%} of the units the same; "
+            f"shuffled units {row['low']:.1%} to {row['high']:.1%}."
+        )
+    return said
+
+
+def tables(inputs: Inputs) -> Iterator[Table]:
+    """Yield the summary tables that can be made."""
+    by_iou, by_clip = inputs.by("iou"), inputs.by("clip")
+    if by_iou:
+        yield _detectors(by_iou)
+    for labellings, name in ((by_iou, "IoU"), (by_clip, "CLIP")):
+        if labellings:
+            yield _distinct(labellings, name)
+        if len(labellings) > 1 and len(only(labellings)):
+            yield _only(labellings, name)
+    if inputs.checks:
+        yield _agreement(inputs.checks)
+
+
+def cards(inputs: Inputs) -> Iterator[Table]:
+    """Yield what each run was made with, and below it what its numbers mean."""
+    for source in dict.fromkeys(part.source for part in inputs.labellings):
+        card = RunFolder(source).card() if source.is_dir() else None
+        name = next(part.name for part in inputs.labellings if part.source == source)
+        if card is None:
+            rows = [["file", source.name], ["settings", "none: the file has no run card"]]
+            yield Table(name, "", ["", ""], rows)
+            continue
+        rows = [[key, value] for key, value in _flat(card["settings"])]
+        rows += [[key, str(value)] for key, value in card["host"].get("versions", {}).items()]
+        yield Table(f"{name}: settings", "", ["", ""], rows)
+        rows = [[key, value] for key, value in card["definitions"].items()]
+        yield Table(f"{name}: what the numbers mean", "", ["", ""], rows)
+
+
+def _flat(settings: dict, above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key} ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{above}{key}", shown
+
+
+def _named(layer: str) -> str:
+    return "" if layer == NO_LAYER else layer
+
+
+def _detectors(labellings: Sequence[Labelling]) -> Table:
+    table = pd.concat([detectors(part) for part in labellings])
+    categories = ordered(c for c in table["category"] if c != ALL)
+    rows = []
+    for part in labellings:
+        for layer in part.layers:
+            here = table[(table["network"] == part.name) & (table["layer"] == layer)]
+            here = here.set_index("category")
+            total, units = here.loc[ALL], len(part.layer(layer))
+            row = [part.name, _named(layer), units, f"{total['detectors']} "]
+            row[-1] += f"({total['detectors'] / units:.0%})"
+            row += [total["unique_best"], total["unique_paper"]]
+            row += [_cell(here.loc[c]) if c in here.index else "" for c in categories]
+            rows.append([str(cell) for cell in row])
+    columns = ["network", "layer", "units", "detectors", "unique (best)", "unique (paper)"]
+    return Table(
+        "Detectors",
+        "Units whose best IoU is above the threshold. By category: detectors (their different "
+        "labels). best: different labels of detectors; paper: different labels within each "
+        "category that pass, summed over categories.",
+        [*columns, *categories],
+        rows,
+    )
+
+
+def _cell(row: pd.Series) -> str:
+    return f"{row['detectors']} ({row['unique_best']})" if row["detectors"] else ""
+
+
+def _distinct(labellings: Sequence[Labelling], name: str) -> Table:
+    table = distinct(labellings).astype({"network": object})
+    rows = [[str(v) for v in row] for row in table.itertuples(index=False)]
+    words = {"concepts": "different concepts", "unique_best": "of detectors"}
+    columns = [words.get(c, c) for c in table.columns]
+    rows = [[row[0], _named(row[1]), *row[2:]] for row in rows]
+    note = "How many different concepts the units have, detectors or not."
+    if name == "CLIP":
+        note = "How many different names the units have."
+    return Table(f"Different concepts ({name})", note, columns, rows)
+
+
+def _only(labellings: Sequence[Labelling], name: str) -> Table:
+    rows = []
+    for (layer, network), part in only(labellings).groupby(["layer", "network"], sort=False):
+        shown = part.head(_EXAMPLES)
+        text = ", ".join(
+            f"{c} ({n})" for c, n in zip(shown["concept"], shown["units"], strict=True)
+        )
+        more = f" and {len(part) - _EXAMPLES} more" if len(part) > _EXAMPLES else ""
+        rows.append([network, _named(layer), str(len(part)), text + more])
+    who = "detectors" if name == "IoU" else "units"
+    return Table(
+        f"Only here ({name})",
+        f"Concepts that {who} of no other network have in that layer, and how many {who} have "
+        "them.",
+        ["network", "layer", "concepts", "the commonest"],
+        rows,
+    )
+
+
+def _agreement(checks: Sequence[Findings]) -> Table:
+    table = pd.concat([c.agreement.assign(network=c.network) for c in checks])
+    table = table[table["group"] == "all"]
+    cosines = [name for name in table["measure"].unique() if name.startswith("cosine_")]
+    measures = [*(name for name in SHARES if name in set(table["measure"])), *cosines]
+    rows = []
+    for (network, layer), part in table.groupby(["network", "layer"], sort=False):
+        cells = part.set_index("measure")
+        shown = [_against(cells.loc[m], m) if m in cells.index else "" for m in measures]
+        rows.append([network, _named(layer), f"{part['units'].iloc[0]:.0f}", *shown])
+    return Table(
+        "Do IoU and CLIP agree?",
+        "In brackets the 95% interval that shuffled units give: what lies within it is chance.",
+        ["network", "layer", "units", *(SHARES.get(m, m.replace("_", " ")) for m in measures)],
+        rows,
+    )
+
+
+def _against(row: pd.Series, measure: str) -> str:
+    if np.isnan(row["value"]):
+        return ""
+    form = "{:.2f}" if measure.startswith("cosine_") else "{:.0%}"
+    value, low, high = (form.format(row[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,117 @@
+"""Small versions of photographs: inside the page while they are few, else in a folder beside it."""
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["EMBEDDED", "SIDE", "Thumbnails", "runs"]
+
+SIDE = 112
+"""Pixels of the longer side."""
+
+EMBEDDED = 12 << 20
+"""Bytes of thumbnails that a page carries itself; of more a browser is slow to start."""
+
+_QUALITY = 58
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Thumbnails:
+    """The photographs of a page, each once, in the order in which they are first needed."""
+
+    def __init__(self) -> None:
+        self._place: dict[tuple[str, int], int] = {}
+        self._pictures: list[bytes] = []
+        self.sizes: list[tuple[int, int]] = []
+        """(width, height) in pixels."""
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def add(self, probe: str, number: int, photograph: Callable[[int], np.ndarray]) -> int:
+        """Return the place of a photograph, which is made small when it is new.
+
+        Parameters
+        ----------
+        probe : str
+            Digest of the probe set.
+        number : int
+            Of the image in it.
+        photograph : callable
+            Returns it as (h, w, 3) uint8.
+        """
+        key = (probe, number)
+        if key not in self._place:
+            self._place[key] = len(self._pictures)
+            picture = Image.fromarray(photograph(number))
+            picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            memory = io.BytesIO()
+            picture.save(memory, "WEBP", quality=_QUALITY, method=4)
+            self._pictures.append(memory.getvalue())
+            self.sizes.append(picture.size)
+        return self._place[key]
+
+    def sources(self, folder: Path) -> list[str]:
+        """Return what each image's ``src`` is; writes the files if they are too many for the page.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the page. Thumbnails of an earlier page there are deleted.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
+        """
+        beside = folder / "thumbnails"
+        for old in beside.glob("*.webp"):
+            old.unlink()
+        if sum(map(len, self._pictures)) <= EMBEDDED:
+            return [
+                f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+                for data in self._pictures
+            ]
+        beside.mkdir(exist_ok=True)
+        for number, data in enumerate(self._pictures):
+            (beside / f"{number}.webp").write_bytes(data)
+        return [f"thumbnails/{number}.webp" for number in range(len(self._pictures))]
+
+
+def runs(mask: np.ndarray) -> str:
+    """Return a mask as the lengths of its runs, off and on in turn, row by row, in base 36.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (H, W) bool.
+
+    Examples
+    --------
+    >>> runs(np.array([[False, False, True], [True, False, True]]))
+    '2 2 1 1'
+    >>> runs(np.array([[True, False]]))
+    '0 1'
+    """
+    flat = mask.ravel()
+    ends = np.flatnonzero(np.diff(flat)) + 1
+    lengths = np.diff([0, *ends, len(flat)]).tolist()
+    if flat[0]:
+        lengths.insert(0, 0)
+    # what follows the last run that is on is off
+    if len(lengths) % 2:
+        lengths.pop()
+    return " ".join(map(_base36, lengths))
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if not number:
+            return text
