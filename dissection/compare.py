@@ -171,7 +171,7 @@ def only(labellings: Sequence[Labelling]) -> pd.DataFrame:
     if COMMON in set(table["layer"]):
         table = table[table["layer"] != OVERALL]
     alone = table.groupby(["layer", "concept"])["network"].transform("size") == 1
-    table = table[alone].assign(units=table[column])
+    table = table.assign(units=table[column])[alone]
     place = {name: i for i, name in enumerate(dict.fromkeys(table["layer"]))}
     table = table.assign(place=table["layer"].map(place), most=-table["units"])
     table = table.sort_values(["place", "most", "concept"], kind="stable", ignore_index=True)

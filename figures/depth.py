@@ -85,8 +85,7 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
         text = f"{row.found} of\n{row.units}" if row.found else "none"
         axes.annotate(text, (x, 1.0 if row.found else 0.0), (0, 2), textcoords="offset points",
                       ha="center", fontsize=6, linespacing=0.95)  # fmt: skip
-    axes.set_xticks(range(len(layers)), panels.ticks(layers, 12))
-    axes.tick_params(axis="x", length=0)
+    panels.name_layers(axes, layers, _width(len(layers)) - 0.6)
     axes.set_xlim(-0.5, max(len(layers), 3) - 0.5)
     axes.set_ylim(0, 1.14)
     axes.set_yticks(np.linspace(0, 1, 5), [f"{v:.0%}" for v in np.linspace(0, 1, 5)])
@@ -112,13 +111,18 @@ def draw_rate(axes: Axes, table: pd.DataFrame) -> Axes:
         line = ("-", "--", ":", "-.")[number % 4]
         axes.plot(place, part["rate"], line, marker=marks[number % len(marks)], color=NEUTRAL,
                   markersize=4, label=panels.shortened(name, 24))  # fmt: skip
-    axes.set_xticks(range(len(layers)), panels.ticks(layers, 12))
+    panels.name_layers(axes, layers, _width(len(layers)) - 0.6)
     axes.set_ylim(0, 1.05)
     axes.set_xlim(-0.3, max(len(layers) - 0.7, 0.7))
     axes.set_yticks(np.linspace(0, 1, 5), [f"{v:.0%}" for v in np.linspace(0, 1, 5)])
     axes.grid(axis="y")
     axes.legend(loc="best")
     return axes
+
+
+def _width(layers: int) -> float:
+    """Return the inches of a panel."""
+    return max(1.2 + 0.45 * layers, 2.3)
 
 
 def _readable_on(tint: str) -> str:
@@ -150,6 +154,6 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
         f"{captions.units(labellings)} Of each layer's detectors the share by the category of "
         f"their best label; above: how many they are. {captions.detector_rule(labellings)}",
         table,
-        (max(1.2 + 0.45 * longest, 2.3) * across, 2.8 * down),
+        (_width(longest) * across, 2.8 * down),
         paint,
     )

@@ -63,8 +63,7 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
             text = f"{whole:.0f}" if whole == detected else f"{detected:.0f}\nof {whole:.0f}"
             axes.annotate(text, (x, whole), (0, 2), textcoords="offset points", ha="center",
                           fontsize=size, linespacing=0.95)  # fmt: skip
-    axes.set_xticks(range(len(layers)), panels.ticks(layers, 20))
-    axes.tick_params(axis="x", length=0)
+    panels.name_layers(axes, layers, axes.figure.figure.get_figwidth() - 0.6)
     axes.set_ylabel("different concepts")
     axes.margins(y=0.14)
     axes.grid(axis="y")

@@ -85,7 +85,7 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], min_iou: floa
     axes.set_xlim(0, highest * 1.05)
     axes.set_xticks([t for t in (0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.8) if t <= highest])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("IoU of the best label of the category (root scale)")
+    axes.set_xlabel("best IoU of the category (root scale)")
     axes.grid(axis="x")
     return axes
 

@@ -16,10 +16,10 @@ __all__ = [
     "columns",
     "counts_on_top",
     "empty",
+    "name_layers",
     "network_legend",
     "shortened",
     "slots",
-    "ticks",
     "titled",
 ]
 
@@ -47,9 +47,24 @@ def titled(axes: Axes, layer: str, more: str = "") -> Axes:
     return axes
 
 
-def ticks(layers: Sequence[str], most: int) -> list[str]:
-    """Return the names of layers below their bars."""
-    return ["" if name == NO_LAYER else shortened(name, most) for name in layers]
+def name_layers(axes: Axes, layers: Sequence[str], width: float) -> None:
+    """Write the names of layers below their bars, slanted where they would not fit.
+
+    Parameters
+    ----------
+    axes : Axes
+        With a bar a layer at 0, 1, ...
+    layers : sequence of str
+        Their names.
+    width : float
+        Inches of the axes.
+    """
+    names = ["" if name == NO_LAYER else shortened(name, 22) for name in layers]
+    room = width / max(len(names), 1)
+    steep = max(map(len, names)) * _CHARACTER > room
+    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if steep else {}
+    axes.set_xticks(range(len(names)), names, **slant)
+    axes.tick_params(axis="x", length=0, labelsize=6 if steep else 7)
 
 
 def columns(figure: FigureBase, number: int, most: int = 3, **options) -> list[Axes]:

@@ -46,7 +46,6 @@ class Row(NamedTuple):
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the sheets of the best units of each layer, and those of the units asked for."""
-    named = {unit.network: 0 for unit in options.units}
     for labelling in _main(inputs):
         layers = {layer: inputs.tops(labelling, layer) for layer in labelling.layers}
         missing = [name for name, top in layers.items() if top is None]
@@ -57,8 +56,13 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
             if best:
                 yield _drawing(inputs, labelling, best, f"sheet-{key(labelling, layer, '-')}")
         for unit in options.units:
-            if unit.network == labelling.name and layers.get(unit.layer) is not None:
-                named[unit.network] += 1
+            if unit.network != labelling.name:
+                continue
+            if unit.layer not in layers:
+                raise ValueError(
+                    f"{unit.network} has no layer {unit.layer!r}; it has {', '.join(layers)}"
+                )
+            if layers[unit.layer] is not None:
                 name = f"unit-{unit.network}-{unit.layer}-{unit.unit}"
                 yield _drawing(inputs, labelling, [unit], name)
 

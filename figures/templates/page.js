@@ -12,7 +12,7 @@
   });
   const find = (id) => document.getElementById(id);
   const rows = find("rows"), more = find("more"), form = find("controls");
-  let shown = units, drawn = 0;
+  let shown = units, drawn = 0, resetting = false;
 
   const make = (tag, text, kind) => {
     const element = document.createElement(tag);
@@ -200,7 +200,9 @@
     const id = location.hash.slice(1);
     if (!id.startsWith("unit=")) return;
     if (!document.getElementById(id)) {
+      resetting = true;
       form.reset();
+      resetting = false;
       choose();
       const place = shown.findIndex((unit) => address(unit) === id);
       if (place < 0) return;
@@ -224,7 +226,8 @@
     clearTimeout(waiting);
     waiting = setTimeout(choose, 80);
   });
-  form.addEventListener("reset", () => setTimeout(choose));
+  // the controls have their first values only after the event
+  form.addEventListener("reset", () => resetting || setTimeout(choose));
   form.addEventListener("submit", (event) => event.preventDefault());
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || /INPUT|SELECT/.test(event.target.tagName)) return;

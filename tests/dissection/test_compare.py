@@ -75,6 +75,14 @@ def test_by_iou_a_network_has_what_its_detectors_detect(tmp_path):
     assert counts.loc[("other", "fc")].tolist() == [2, 2, 1, 1]
 
 
+def test_networks_with_the_same_concepts_have_none_alone(tmp_path):
+    paths = [
+        labelled.descriptions(tmp_path / f"clip_dissect-{name}.csv", {"fc": ["a", "b"]})
+        for name in ("one", "other")
+    ]
+    assert only(read_all(paths)).empty
+
+
 def test_one_network_has_tables_too(networks):
     counts = distinct(networks[:1])
     assert counts["concepts"].tolist() == [1, 2, 2, 4]
