@@ -2,14 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+DEMO := results/demo
+
+.PHONY: demo test lint gallery clean
 
 demo: .venv/installed
-	$(BIN)/python scripts/dissect.py --method both --model mini_scenes --out results/demo/mini_scenes
-	$(BIN)/python scripts/dissect.py --method both --model mini_objects --out results/demo/mini_objects
-	$(BIN)/python scripts/dissect.py --method iou --model mini_random --out results/demo/mini_random
-	$(BIN)/python scripts/compare.py results/demo/mini_scenes results/demo/mini_objects \
-		results/demo/mini_random --probe mini --out results/demo/compare
+	$(BIN)/python scripts/dissect.py --method both --model mini_scenes --out $(DEMO)/mini_scenes
+	$(BIN)/python scripts/dissect.py --method both --model mini_objects --out $(DEMO)/mini_objects
+	$(BIN)/python scripts/dissect.py --method iou --model mini_random --out $(DEMO)/mini_random
+	$(BIN)/python scripts/compare.py $(DEMO)/mini_scenes $(DEMO)/mini_objects \
+		$(DEMO)/mini_random --probe mini --out $(DEMO)/compare
+	$(BIN)/python scripts/make_figures.py $(DEMO)/mini_scenes $(DEMO)/mini_objects \
+		--formats png --out $(DEMO)/figures --report
 
 test: .venv/installed
 	$(BIN)/python -m pytest
@@ -17,6 +21,16 @@ test: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The pictures of the README and the notebook of the examples, as they are committed.
+SHOWN := concepts-iou depth only-iou agreement-mini_objects sheet-mini_scenes-layer4
+
+gallery: demo
+	$(BIN)/python scripts/make_figures.py $(DEMO)/mini_scenes $(DEMO)/mini_objects \
+		--formats png --dpi 90 --sheets 5 --out results/gallery
+	mkdir -p figures/gallery
+	for name in $(SHOWN); do cp results/gallery/$$name.png figures/gallery/; done
+	$(BIN)/jupytext --to notebook --set-kernel python3 --run-path . --execute examples/report.py
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

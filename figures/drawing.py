@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 
 from dissection.folder import file_name
-from figures.style import styled
+from figures.style import DPI, styled
 
 __all__ = ["FORMATS", "Drawing", "encoded", "render", "save"]
 
@@ -77,7 +77,9 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     return figure
 
 
-def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def save(
+    drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS, dpi: int = DPI
+) -> list[Path]:
     """Write a figure in each format, and the CSV of exactly what it shows.
 
     The same input gives the same bytes.
@@ -90,6 +92,8 @@ def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> li
         Made if it is missing.
     formats : sequence of str
         Some of `FORMATS`.
+    dpi : int
+        Dots an inch of a PNG.
 
     Raises
     ------
@@ -105,12 +109,12 @@ def save(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> li
         figure = render(drawing)
         for form in formats:
             paths.append(folder / f"{name}.{form}")
-            paths[-1].write_bytes(encoded(figure, form))
+            paths[-1].write_bytes(encoded(figure, form, dpi))
     return paths
 
 
-def encoded(figure: Figure, form: str) -> bytes:
+def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
     """Return the bytes of a figure in a format."""
     memory = io.BytesIO()
-    figure.savefig(memory, format=form, metadata=_METADATA[form])
+    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi)
     return memory.getvalue()

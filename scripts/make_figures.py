@@ -40,6 +40,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of the figures, some of png, svg, pdf (default: all)",
     )
     parser.add_argument(
+        "--dpi",
+        type=positive,
+        default=300,
+        metavar="N",
+        help="dots an inch of a PNG (default: %(default)s)",
+    )
+    parser.add_argument(
         "--probe",
         type=Path,
         metavar="FILE",
@@ -103,7 +110,7 @@ def _make(args: argparse.Namespace) -> None:
         print(f"left out {reason}", file=sys.stderr)
     if not drawn:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
-    _save(drawn, Path(args.out), formats)
+    _save(drawn, Path(args.out), formats, args.dpi)
     print(f"{len(drawn)} figures: {args.out}")
     if args.report:
         from figures.report.page import write
@@ -135,14 +142,14 @@ def _unit(text: str, networks: list[str]):
     return Unit(network, layer, int(number))
 
 
-def _save(drawn: list, folder: Path, formats: list[str]) -> None:
+def _save(drawn: list, folder: Path, formats: list[str], dpi: int) -> None:
     """Write the figures, showing how far it is."""
     from tqdm import tqdm
 
     from figures.drawing import save
 
     for drawing in tqdm(drawn, desc="figures", unit="figure", dynamic_ncols=True):
-        save(drawing, folder, formats)
+        save(drawing, folder, formats, dpi)
 
 
 def main(argv: list[str] | None = None) -> int:
