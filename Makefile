@@ -30,7 +30,7 @@ gallery: demo
 		--formats png --dpi 90 --sheets 5 --out results/gallery
 	mkdir -p figures/gallery
 	for name in $(SHOWN); do cp results/gallery/$$name.png figures/gallery/; done
-	$(BIN)/jupytext --to notebook --set-kernel python3 --run-path . --execute examples/report.py
+	PYTHONWARNINGS=ignore $(BIN)/jupytext --to notebook --set-kernel python3 --run-path . --execute examples/report.py
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
