@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dissection.compare import ALL, Comparison
+from dissection.results import METHOD_NAMES
 from dissection.shards import atomic
 from dissection.verdict import aligned
 
 __all__ = ["summary", "write"]
 
 EXAMPLES = 6
-METHODS = {"iou": "IoU", "clip": "CLIP"}
 
 
 def write(found: Comparison, folder: str | Path) -> list[str]:
@@ -38,7 +38,7 @@ def write(found: Comparison, folder: str | Path) -> list[str]:
 
 def summary(found: Comparison) -> str:
     """Return the counts side by side, and the concepts only one network has, as text."""
-    lines = [f"{METHODS[found.method]} labels of {' and '.join(found.networks)}"]
+    lines = [f"{METHOD_NAMES[found.method]} labels of {' and '.join(found.networks)}"]
     of = ", those of detectors (of detectors)" if found.method == "iou" else ""
     lines += ["", f"different concepts (of units){of}:", *aligned(_distinct_rows(found))]
     lines += ["", f"concepts carried by more than {found.more_than} units of a network, by layer:"]

@@ -27,7 +27,10 @@ from dissection.folder import RunFolder, file_name
 from dissection.stored import Scores, clip_scores, iou_scores
 from dissection.tables import read_tally, tally_categories
 
-__all__ = ["FORMS", "NO_LAYER", "Labelling", "of_run", "read", "read_all"]
+__all__ = ["FORMS", "METHOD_NAMES", "NO_LAYER", "Labelling", "of_run", "read", "read_all"]
+
+METHOD_NAMES = {"iou": "IoU", "clip": "CLIP"}
+"""What the methods are called in tables and figures."""
 
 NO_LAYER = "-"
 """Layer of a tally whose file name does not end with one."""

@@ -23,10 +23,8 @@ MOST = 110
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield a figure for each layer of each network labelled by IoU."""
-    labellings = inputs.by("iou")
-    if not labellings:
-        yield "bargraph: categories need labels by IoU"
-    for labelling in labellings:
+    yield from inputs.needed_by("bargraph")
+    for labelling in inputs.by("iou"):
         for layer in labelling.layers:
             yield _drawing(labelling, layer)
 

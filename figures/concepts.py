@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.compare import carried
-from dissection.results import Labelling
+from dissection.results import METHOD_NAMES, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
@@ -17,14 +17,13 @@ from figures.palette import colour, ordered
 
 __all__ = ["draw", "drawings", "rows"]
 
-METHODS = {"iou": "IoU", "clip": "CLIP"}
 # Inches: a bar at its thinnest, a row of a panel, a panel's width and what is around it
 _BAR, _ROW, _WIDE, _AROUND = 0.085, 0.155, 3.1, 0.75
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure of each method that labelled something."""
-    for method, name in METHODS.items():
+    for method, name in METHOD_NAMES.items():
         labellings = inputs.by(method)
         if labellings:
             yield _drawing(labellings, name, options)

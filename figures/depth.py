@@ -23,11 +23,9 @@ _SMALL = 0.055
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    labellings = inputs.by("iou")
-    if not labellings:
-        yield "depth: categories need labels by IoU"
-        return
-    yield _drawing(labellings)
+    yield from inputs.needed_by("depth")
+    if labellings := inputs.by("iou"):
+        yield _drawing(labellings)
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from dissection.results import Labelling
+from dissection.stored import Tops
 from dissection.verdict import Findings
 from figures import sheet
 from figures.drawing import Drawing
@@ -21,10 +22,12 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     for check in inputs.checks:
         labelling = next(p for p in inputs.by("iou") if p.name == check.network)
         table = rows(check, options.sheets)
-        if any(inputs.tops(labelling, layer) is None for layer in table["layer"]):
+        tops = {layer: inputs.tops(labelling, layer) for layer in table["layer"].unique()}
+        if None in tops.values():
             yield f"disagreements: no photographs or top images of {check.network}"
         elif len(table):
-            yield _drawing(inputs, labelling, check, table)
+            shown = [_row(inputs, labelling, one, tops[one.layer]) for one in table.itertuples()]
+            yield _drawing(check, table, shown)
 
 
 def rows(check: Findings, most: int) -> pd.DataFrame:
@@ -43,13 +46,14 @@ def rows(check: Findings, most: int) -> pd.DataFrame:
     return chosen[[*columns, *cosines]].reset_index(drop=True)
 
 
-def _drawing(inputs: Inputs, labelling: Labelling, check: Findings, table: pd.DataFrame) -> Drawing:
-    shown = []
-    for one in table.itertuples():
-        unit = Unit(check.network, one.layer, one.unit)
-        row = sheet.row_of(inputs, labelling, unit)
-        lines = (f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}", f"IoU {one.iou:.3f}")
-        shown.append(row._replace(title=f"IoU: {one.iou_label}", lines=lines))
+def _row(inputs: Inputs, labelling: Labelling, one, top: Tops) -> sheet.Row:
+    """Return the row of a sheet for a row of `rows`: both labels, then where and how sure."""
+    row = sheet.row_of(inputs, labelling, Unit(labelling.name, one.layer, one.unit), top)
+    lines = (f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}", f"IoU {one.iou:.3f}")
+    return row._replace(title=f"IoU: {one.iou_label}", lines=lines)
+
+
+def _drawing(check: Findings, table: pd.DataFrame, shown: list[sheet.Row]) -> Drawing:
     total = int((check.units["confident"] & ~check.units["exact"]).sum())
     return Drawing(
         f"disagreements-{check.network}",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.compare import distinct
-from dissection.results import Labelling
+from dissection.results import METHOD_NAMES, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
@@ -17,12 +17,10 @@ from figures.palette import NEUTRAL, PALE, fill
 
 __all__ = ["draw", "drawings", "rows"]
 
-_METHODS = {"iou": "IoU", "clip": "CLIP"}
-
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure of each method that labelled something."""
-    for method, name in _METHODS.items():
+    for method, name in METHOD_NAMES.items():
         labellings = inputs.by(method)
         if labellings:
             yield _drawing(labellings, name)

@@ -21,11 +21,9 @@ QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    labellings = inputs.by("iou")
-    if not labellings:
-        yield "distribution: needs labels by IoU"
-        return
-    yield _drawing(labellings)
+    yield from inputs.needed_by("distribution")
+    if labellings := inputs.by("iou"):
+        yield _drawing(labellings)
 
 
 def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What figures are drawn from: the tables of runs and published files, and what belongs to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,9 +42,10 @@ class Inputs(NamedTuple):
         """Return the labellings by a method."""
         return [part for part in self.labellings if part.method == method]
 
-    def check(self, labelling: Labelling) -> verdict.Findings | None:
-        """Return the cross-check of a labelling's network, if there is one."""
-        return next((c for c in self.checks if c.network == labelling.name), None)
+    def needed_by(self, figure: str) -> Iterator[str]:
+        """Yield why a figure that needs labels by IoU cannot be drawn, if it cannot."""
+        if not self.by("iou"):
+            yield f"{figure}: needs labels by IoU"
 
     def tops(self, labelling: Labelling, layer: str) -> Tops | None:
         """Return the top images of a layer, where they were stored and can be shown."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.compare import only
-from dissection.results import Labelling
+from dissection.results import METHOD_NAMES, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
@@ -17,14 +17,13 @@ from figures.palette import colour, ordered
 
 __all__ = ["draw", "drawings", "rows"]
 
-_METHODS = {"iou": "IoU", "clip": "CLIP"}
 MOST = 14
 """Concepts of a network and layer that are shown by name."""
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure of each method that labelled several networks with a layer in common."""
-    for method, name in _METHODS.items():
+    for method, name in METHOD_NAMES.items():
         labellings = inputs.by(method)
         if not labellings:
             continue

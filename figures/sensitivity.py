@@ -24,11 +24,9 @@ _LIGHT, _DARK = np.array([0xA9, 0xBC, 0xCC]), np.array([0x10, 0x22, 0x36])
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    labellings = inputs.by("iou")
-    if not labellings:
-        yield "sensitivity: needs labels by IoU"
-        return
-    yield _drawing(labellings)
+    yield from inputs.needed_by("sensitivity")
+    if labellings := inputs.by("iou"):
+        yield _drawing(labellings)
 
 
 def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:

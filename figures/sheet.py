@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.results import Labelling
+from dissection.stored import Tops
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit, key
@@ -20,6 +21,8 @@ __all__ = ["Row", "draw", "drawings", "paint", "row_of", "rows", "size"]
 
 ACROSS = 7
 """Images of a unit in a row of a sheet."""
+
+_ACROSS_ALONE = 5
 
 # In widths of a picture: the words before the pictures, the bars behind them
 _WORDS, _BARS = 1.6, 1.55
@@ -54,7 +57,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
         for layer in (name for name, top in layers.items() if top is not None):
             best = _best(labelling, layer, options.sheets)
             if best:
-                yield _drawing(inputs, labelling, best, f"sheet-{key(labelling, layer, '-')}")
+                yield _best_units(inputs, labelling, best, layers[layer])
         for unit in options.units:
             if unit.network != labelling.name:
                 continue
@@ -63,8 +66,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
                     f"{unit.network} has no layer {unit.layer!r}; it has {', '.join(layers)}"
                 )
             if layers[unit.layer] is not None:
-                name = f"unit-{unit.network}-{unit.layer}-{unit.unit}"
-                yield _drawing(inputs, labelling, [unit], name)
+                yield _one_unit(inputs, labelling, unit, layers[unit.layer])
 
 
 def _main(inputs: Inputs) -> list[Labelling]:
@@ -83,8 +85,23 @@ def _best(labelling: Labelling, layer: str, most: int) -> list[Unit]:
     return [Unit(labelling.name, layer, number) for number in units["unit"].head(most)]
 
 
-def row_of(inputs: Inputs, labelling: Labelling, unit: Unit, images: int = ACROSS) -> Row:
+def row_of(
+    inputs: Inputs, labelling: Labelling, unit: Unit, top: Tops, images: int = ACROSS
+) -> Row:
     """Return what a sheet shows of a unit.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        With photographs of the labelling.
+    labelling : Labelling
+        Of the unit's network.
+    unit : Unit
+        Which.
+    top : Tops
+        Of its layer.
+    images : int
+        How many of its top images at most.
 
     Raises
     ------
@@ -94,10 +111,9 @@ def row_of(inputs: Inputs, labelling: Labelling, unit: Unit, images: int = ACROS
     found = labelling.layer(unit.layer)
     found = found[found["unit"] == unit.unit]
     if found.empty:
-        raise ValueError(
-            f"there is no {unit}; its layer has units 0 to {len(labelling.layer(unit.layer)) - 1}"
-        )
-    one, top = found.iloc[0], inputs.tops(labelling, unit.layer)
+        last = labelling.layer(unit.layer)["unit"].max()
+        raise ValueError(f"there is no {unit}; its layer has units 0 to {last}")
+    one = found.iloc[0]
     scores = {c: float(one[f"{c}-score"]) for c in ordered(labelling.categories)}
     photograph = inputs.photographs[labelling.source]
     numbers = top.image[unit.unit][:images].tolist()
@@ -226,29 +242,35 @@ def paint(figure: FigureBase, shown: Sequence[Row], across: int = ACROSS) -> Non
     draw(figure.subplots(), shown, across)
 
 
-def _drawing(inputs: Inputs, labelling: Labelling, units: list[Unit], name: str) -> Drawing:
-    single = name.startswith("unit-")
-    across, images = (5, 10) if single else (ACROSS, ACROSS)
-    shown = [row_of(inputs, labelling, unit, images) for unit in units]
-    by_iou = labelling.method == "iou"
-    layer = key(labelling, units[0].layer)
-    title = (
-        f"{layer} unit {units[0].unit}: {shown[0].title}"
-        if single
-        else f"{layer}: the units with the best {'IoU' if by_iou else 'similarity'}, a label once"
-    )
+def _best_units(inputs: Inputs, labelling: Labelling, units: Sequence[Unit], top: Tops) -> Drawing:
+    shown = [row_of(inputs, labelling, unit, top) for unit in units]
+    best = "IoU" if labelling.method == "iou" else "similarity"
+    layer = units[0].layer
     return Drawing(
-        name,
+        f"sheet-{key(labelling, layer, '-')}",
         "sheet",
-        title,
-        _caption(inputs, labelling, units),
+        f"{key(labelling, layer)}: the units with the best {best}, a label once",
+        _caption(labelling, units, top),
+        rows(shown),
+        size(shown),
+        lambda figure: paint(figure, shown),
+    )
+
+
+def _one_unit(inputs: Inputs, labelling: Labelling, unit: Unit, top: Tops) -> Drawing:
+    shown, across = [row_of(inputs, labelling, unit, top, 2 * _ACROSS_ALONE)], _ACROSS_ALONE
+    return Drawing(
+        f"unit-{key(labelling, unit.layer, '-')}-{unit.unit}",
+        "sheet",
+        f"{key(labelling, unit.layer)} unit {unit.unit}: {shown[0].title}",
+        _caption(labelling, [unit], top),
         rows(shown),
         size(shown, across),
         lambda figure: paint(figure, shown, across),
     )
 
 
-def _caption(inputs: Inputs, labelling: Labelling, units: list[Unit]) -> str:
+def _caption(labelling: Labelling, units: Sequence[Unit], top: Tops) -> str:
     by_iou, layer = labelling.method == "iou", units[0].layer
     parts = [
         f"{len(units)} of {len(labelling.layer(layer)):,} units of {layer}.",
@@ -256,7 +278,7 @@ def _caption(inputs: Inputs, labelling: Labelling, units: list[Unit]) -> str:
         + ("the maximum of its map" if by_iou else "its activation")
         + " is highest, the highest first.",
     ]
-    if inputs.tops(labelling, layer).packed is not None:
+    if top.packed is not None:
         parts.append("The region above the unit's threshold is outlined, the rest dimmed.")
     parts.append(captions.detector_rule([labelling]) if by_iou else captions.why([labelling]))
     return " ".join(parts)

@@ -52,37 +52,40 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the probe set with the photographs (default: where each run found it)",
     )
-    shown = parser.add_argument_group("what is shown")
-    shown.add_argument(
+    _add_shown(parser.add_argument_group("what is shown"))
+    add_debug(parser)
+    return parser
+
+
+def _add_shown(group) -> None:
+    group.add_argument(
         "--more-than",
         type=natural,
         default=3,
         metavar="N",
         help="units per concept: concepts that more units carry (default: %(default)s)",
     )
-    shown.add_argument(
+    group.add_argument(
         "--most",
         type=positive,
         default=40,
         metavar="N",
         help="units per concept: of each layer at most N concepts (default: %(default)s)",
     )
-    shown.add_argument(
+    group.add_argument(
         "--sheets",
         type=natural,
         default=8,
         metavar="N",
         help="best units of each layer on its sheet; 0 for none (default: %(default)s)",
     )
-    shown.add_argument(
+    group.add_argument(
         "--unit",
         action="append",
         default=[],
         metavar="NETWORK:LAYER:UNIT",
         help="a sheet of this unit alone (NETWORK: may be left out of one network); repeatable",
     )
-    add_debug(parser)
-    return parser
 
 
 def _make(args: argparse.Namespace) -> None:
