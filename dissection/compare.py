@@ -23,7 +23,7 @@ __all__ = [
 
 OVERALL = "all layers"
 COMMON = "common layers"
-"""Those that every network has, where some network has others too."""
+"""Those that every network has, where these are several and some network has others too."""
 ALL = "all"
 MORE_THAN = 3
 """Concepts carried by more units than this have a table of their own, as the report's."""
@@ -117,7 +117,8 @@ def _with_overall(labellings: Sequence[Labelling]) -> pd.DataFrame:
     units = units.rename(columns={"label": "concept"})
     common = set.intersection(*(set(part.layers) for part in labellings))
     parts = [units, units.assign(layer=OVERALL)]
-    if common and common != set(units["layer"]):
+    # one common layer has a row of its own already
+    if len(common) > 1 and common != set(units["layer"]):
         parts.insert(1, units[units["layer"].isin(common)].assign(layer=COMMON))
     return pd.concat(parts, ignore_index=True)
 
@@ -161,14 +162,14 @@ def only(labellings: Sequence[Labelling]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        layer, network, concept, category, units: how many (by iou, detectors) carry it. The last
-        layer is the common layers or, where all have the same layers, all.
+        layer, network, concept, category, units: how many (by iou, detectors) carry it. Behind
+        the layers come the common layers or, where all have the same layers, all.
     """
     column = "detectors" if labellings[0].method == "iou" else "units"
     table = carried(labellings)
     shared = table.groupby("layer")["network"].nunique() > 1
     table = table[(table[column] > 0) & table["layer"].map(shared)]
-    if COMMON in set(table["layer"]):
+    if len({frozenset(part.layers) for part in labellings}) > 1:
         table = table[table["layer"] != OVERALL]
     alone = table.groupby(["layer", "concept"])["network"].transform("size") == 1
     table = table.assign(units=table[column])[alone]

@@ -1,6 +1,7 @@
 """What stands below a figure: how many units, of what, and by which definitions."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from dissection.results import NO_LAYER, Labelling
 
@@ -49,7 +50,8 @@ def why(labellings: Sequence[Labelling]) -> str:
         return "CLIP-Dissect's labels; the file does not state encoder, concepts and similarity."
     encoder = _one(one["encoder"]["name"] for one in settings)
     concepts = _one(
-        f"{one['concepts']['count']:,} concepts of {one['concepts']['source']}" for one in settings
+        f"{one['concepts']['count']:,} concepts of {Path(one['concepts']['source']).name}"
+        for one in settings
     )
     similarity = _one(one["similarity"] for one in settings)
     return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}. {_probe(labellings)}"

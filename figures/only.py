@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.compare import only
-from dissection.results import METHOD_NAMES, Labelling
+from dissection.results import METHOD_NAMES, NO_LAYER, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
@@ -99,7 +99,7 @@ def _drawing(labellings: list[Labelling], method: str) -> Drawing:
     layers = [name for name in layers if name not in several] + several
     groups = dict(list(table.groupby(["layer", "network"], sort=False)))
     longest = [max(len(groups.get((layer, n), ())) for n in networks) for layer in layers]
-    heights = [max(number, 1) + 2.2 for number in longest]
+    heights = [max(number, 1) + 2.9 for number in longest]
 
     def paint(figure: FigureBase) -> None:
         if not layers:
@@ -111,7 +111,9 @@ def _drawing(labellings: list[Labelling], method: str) -> Drawing:
         for line, layer, room in zip(grid, layers, longest, strict=True):
             for axes, name in zip(line, networks, strict=True):
                 part = groups.get((layer, name))
-                axes.set_title(f"{panels.shortened(name, 22)}, {layer}: {_count(part)}", fontsize=8)
+                where = "" if layer == NO_LAYER else f"{panels.shortened(layer, 20)}: "
+                title = f"{panels.shortened(name, 24)}\n{where}{_count(part)}"
+                axes.set_title(title, fontsize=7.5)
                 if part is None:
                     panels.empty(axes, "none")
                 else:

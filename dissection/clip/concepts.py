@@ -107,7 +107,9 @@ def _of_probe(probe: object | None) -> tuple[tuple[str, ...], tuple[str, ...], s
     """Return display names of a probe's labels, their categories, and what to call the list."""
     labels: LabelTable | None = getattr(probe, "labels", None)
     if labels is None:
-        raise ValueError("concepts broden are the labels of a probe file: give one, or a text file")
+        raise ValueError(
+            "concepts broden are the labels of a probe file: give one, or a text file, or common"
+        )
     found: dict[str, str] = {}
     for number in labels.known.nonzero()[0].tolist():
         found.setdefault(labels.display(number), labels.category(number))

@@ -30,11 +30,10 @@ def _three(i):
 CASES = {
     "long labels": [labelling("net", {"l": [LONG + str(i // 5) for i in range(20)]})],
     "long names": [
-        labelling(
-            f"a_network_with_a_rather_long_name_{i}", {f"block.{i}.conv.weight": ["o car"] * 5}
-        )
+        labelling(f"a_network_with_a_rather_long_name_{i}", {"block.0.conv.one": [f"o {i}"] * 5})
         for i in range(3)
     ],
+    "long names of layers": [labelling("net", {f"block.{i}.conv.one": ["o a"] for i in range(5)})],
     "1200 concepts": [labelling("net", _many(1200))],
     "1200 concepts by clip": [labelling("net", _many(1200), method="clip")],
     "one unit": [labelling("net", {"fc": ["o car"]})],
