@@ -13,7 +13,7 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
 from figures.options import Options
-from figures.palette import NEUTRAL, PALE, fill
+from figures.palette import NEUTRAL, fill, pale
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -53,7 +53,7 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
         part = table[table["network"] == name].set_index("layer").reindex(layers)
         solid = part.get("unique_best", part["concepts"])
         place = np.arange(len(layers)) + offsets[number]
-        axes.bar(place, part["concepts"], width, alpha=PALE, **fill(number, NEUTRAL))
+        axes.bar(place, part["concepts"], width, **fill(number, pale(NEUTRAL)))
         axes.bar(place, solid, width, **fill(number, NEUTRAL))
         for x, whole, detected in zip(place, part["concepts"], solid, strict=True):
             if np.isnan(whole):

@@ -101,7 +101,7 @@ def _drawing(labellings: Sequence[Labelling]) -> Drawing:
             panels.titled(axes, layer)
             part = table[table["layer"] == layer]
             draw(axes, part, networks, min(part.min_iou for part in labellings))
-        panels.network_legend(figure, networks, pale=False)
+        panels.network_legend(figure, networks, detectors=False)
 
     return Drawing(
         "distribution",

@@ -6,7 +6,7 @@ by colour-blind readers; the tests measure it.
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["CATEGORIES", "INK", "NEUTRAL", "PALE", "colour", "fill", "ordered"]
+__all__ = ["CATEGORIES", "INK", "NEUTRAL", "colour", "fill", "ordered", "pale"]
 
 CATEGORIES = {
     "object": "#1c3f72",
@@ -24,8 +24,8 @@ NEUTRAL = "#5d6875"
 INK = "#22262b"
 """Text and lines."""
 
-PALE = 0.3
-"""Opacity of units that are no detectors."""
+_PALE = 0.35
+"""How much is left of a colour that is pale."""
 
 _HATCHES = ("", "////", "....", "xxxx", "----", "++++", "oooo", "\\\\\\\\", "||||", "****")
 _OTHER = ("#8c6bb1", "#8a8d3a", "#c0504d", "#4bacc6")
@@ -60,6 +60,20 @@ def ordered(categories: Iterable[str]) -> list[str]:
     """
     names = list(dict.fromkeys(categories))
     return [*(c for c in CATEGORIES if c in names), *(c for c in names if c not in CATEGORIES)]
+
+
+def pale(tint: str) -> str:
+    """Return a colour moved towards white, for units that are no detectors.
+
+    A colour rather than an opacity, which not every format draws alike.
+
+    Examples
+    --------
+    >>> pale("#000000")
+    '#a6a6a6'
+    """
+    parts = (int(tint[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - (255 - part) * _PALE):02x}" for part in parts)
 
 
 def fill(network: int, tint: str) -> dict[str, object]:

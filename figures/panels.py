@@ -8,7 +8,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
 from dissection.results import NO_LAYER
-from figures.palette import NEUTRAL, PALE, colour, fill
+from figures.palette import NEUTRAL, colour, fill, pale
 
 __all__ = [
     "bars",
@@ -124,7 +124,7 @@ def bars(
             continue
         style = fill(network, tint)
         if total > solid:
-            axes.barh(y, total, height, alpha=PALE, **style)
+            axes.barh(y, total, height, **fill(network, pale(tint)))
         axes.barh(y, solid, height, **style)
 
 
@@ -139,14 +139,14 @@ def counts_on_top(axes: Axes, label: str) -> None:
     axes.margins(x=0.08)
 
 
-def network_legend(figure: FigureBase, names: Sequence[str], pale: bool) -> None:
-    """Add the fills of the networks, and what is pale, above the panels."""
+def network_legend(figure: FigureBase, names: Sequence[str], detectors: bool) -> None:
+    """Add the fills of the networks, and of detectors and others, above the panels."""
     handles = [Patch(**fill(i, NEUTRAL), label=shortened(name)) for i, name in enumerate(names)]
     if len(names) < 2:
         handles = []
-    if pale:
+    if detectors:
         handles.append(Patch(color=NEUTRAL, label="detectors"))
-        handles.append(Patch(color=NEUTRAL, alpha=PALE, label="other units (IoU below)"))
+        handles.append(Patch(color=pale(NEUTRAL), label="other units (IoU below)"))
     if handles:
         _legend(figure, handles, "outside upper left", 2.2)
 
