@@ -18,6 +18,7 @@ __all__ = [
     "compare",
     "detectors",
     "distinct",
+    "layer_order",
     "only",
 ]
 
@@ -104,7 +105,7 @@ def carried(labellings: Sequence[Labelling]) -> pd.DataFrame:
     )
     table = table.reset_index()
     most = -table.groupby(["layer", "concept"])["units"].transform("max")
-    order = {name: place for place, name in enumerate(_layer_order(units))}
+    order = {name: place for place, name in enumerate(layer_order(labellings))}
     table = table.assign(place=table["layer"].map(order), most=most)
     table = table.sort_values(["place", "most", "concept"], kind="stable", ignore_index=True)
     return table.drop(columns=["place", "most"])
@@ -123,11 +124,9 @@ def _with_overall(labellings: Sequence[Labelling]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _layer_order(units: pd.DataFrame) -> list[str]:
-    """Return the layers as they come, the rows of several at the end."""
-    names = list(dict.fromkeys(units["layer"]))
-    several = [name for name in (COMMON, OVERALL) if name in names]
-    return [*(name for name in names if name not in several), *several]
+def layer_order(labellings: Sequence[Labelling]) -> list[str]:
+    """Return the layers as they come, and behind them what stands for several."""
+    return [*dict.fromkeys(name for part in labellings for name in part.layers), COMMON, OVERALL]
 
 
 def distinct(labellings: Sequence[Labelling]) -> pd.DataFrame:

@@ -110,7 +110,9 @@ def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
             found.append(new)
         else:
             units = pd.concat([found[place].units, new.units], ignore_index=True)
-            found[place] = replace(found[place], units=units)
+            # a category that one of the files does not know
+            labels = [name for name in units if name.endswith("-label")]
+            found[place] = replace(found[place], units=units.fillna(dict.fromkeys(labels, "")))
     return _distinctly_named(found)
 
 
@@ -123,18 +125,40 @@ def _continues(old: Labelling, new: Labelling) -> bool:
     )
 
 
-def _distinctly_named(found: list[Labelling]) -> list[Labelling]:
-    named: list[Labelling] = []
-    for labelling in found:
-        others = [other for other in found if other.method == labelling.method]
-        name = labelling.name
-        if sum(other.name == name for other in others) > 1:
-            name = f"{name} ({labelling.source.stem})"
-        taken = {other.name for other in named if other.method == labelling.method}
-        if name in taken:
-            name = f"{name} {len(named) + 1}"
-        named.append(replace(labelling, name=name))
-    return named
+def _distinctly_named(found: Sequence[Labelling]) -> list[Labelling]:
+    """Give each network its own name, the same to what both methods say of it.
+
+    Labellings are of one thing if they come from one run or, where the other method has said
+    nothing of it yet, if they are of one network.
+    """
+    things: list[list[Labelling]] = []
+    for new in found:
+        open_to = [t for t in things if all(old.method != new.method for old in t)]
+        same = [t for t in open_to if any(old.source == new.source for old in t)]
+        same += [t for t in open_to if _alone(t, found) and t[0].same_network(new)]
+        (same[0] if same and _may_join(new, same[0], found) else _added(things)).append(new)
+    names: list[str] = []
+    for thing in things:
+        name = thing[0].network
+        if sum(other[0].network == name for other in things) > 1:
+            name = f"{name} ({thing[0].source.stem})"
+        names.append(f"{name} {len(names) + 1}" if name in names else name)
+    by_place = {id(part): name for t, name in zip(things, names, strict=True) for part in t}
+    return [replace(part, name=by_place[id(part)]) for part in found]
+
+
+def _alone(thing: Sequence[Labelling], found: Sequence[Labelling]) -> bool:
+    """Tell whether the run of a labelling has nothing by the other method."""
+    return sum(part.source == thing[0].source for part in found) == 1
+
+
+def _may_join(new: Labelling, thing: Sequence[Labelling], found: Sequence[Labelling]) -> bool:
+    return thing[0].source == new.source or _alone([new], found)
+
+
+def _added(things: list[list[Labelling]]) -> list[Labelling]:
+    things.append([])
+    return things[-1]
 
 
 def read(path: str | Path) -> list[Labelling]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-__all__ = ["Scores", "Tops", "clip_scores", "iou_scores", "tops"]
+__all__ = ["Scores", "Tops", "clip_scores", "iou_scores", "top_concepts", "tops"]
 
 IOU_FILE, CLIP_FILE = "scores.h5", "clip.h5"
 
@@ -78,6 +78,29 @@ class Tops(NamedTuple):
         height, width = self.grid
         bits = np.unpackbits(self.packed[unit, place], count=height * width)
         return bits.reshape(height, width).astype(bool)
+
+
+def top_concepts(folder: Path, layer: str) -> list[list[tuple[str, float]]]:
+    """Return the best concepts of each unit by CLIP, with their similarities; none if not stored.
+
+    Parameters
+    ----------
+    folder : Path
+        A run directory.
+    layer : str
+        Dotted name.
+    """
+    path = folder / CLIP_FILE
+    if not path.is_file():
+        return []
+    with h5py.File(path) as file:
+        group = file.get(f"layers/{layer}/top")
+        if group is None:
+            return []
+        names = file["concepts"].asstr()[()]
+        places, values = group["concept"][()], group["similarity"][()].tolist()
+    found = zip(names[places].tolist(), values, strict=True)
+    return [list(zip(unit, scores, strict=True)) for unit, scores in found]
 
 
 def tops(folder: Path, layer: str) -> Tops | None:

@@ -13,7 +13,7 @@ from dissection.columns import rows, truth
 from dissection.crosscheck import OVERALL, Crosscheck
 from dissection.shards import atomic
 
-__all__ = ["Findings", "aligned", "findings", "read", "summary", "write"]
+__all__ = ["Findings", "aligned", "findings", "levels", "read", "summary", "write"]
 
 FORMAT = "crosscheck/1"
 NUMBERS = ("value", "chance", "low", "high")
@@ -97,6 +97,19 @@ def read(folder: str | Path, network: str) -> Findings | None:
             f"{path} is no cross-check that can be read ({error}); run it again"
         ) from error
     return Findings(network, units, agreement, card["definitions"])
+
+
+def levels(units: pd.DataFrame) -> list[int]:
+    """Return how each unit's labels agree: 2 same name, 1 one in the other's best five, 0 neither.
+
+    Parameters
+    ----------
+    units : DataFrame
+        Rows of crosscheck.csv.
+    """
+    near = [name for name in units if name.endswith("_top5")]
+    close = units[near].fillna(0).astype(bool).any(axis=1) if near else False
+    return np.where(units["exact"], 2, np.where(close, 1, 0)).tolist()
 
 
 def write(result: Crosscheck, folder: str | Path) -> None:

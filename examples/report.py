@@ -125,7 +125,9 @@ for name, run in runs.items():
 # %% [markdown]
 # ## Figures
 #
-# The same as `python scripts/make_figures.py results/example/* --out results/example/figures`.
+# One of those that `python scripts/make_figures.py results/example/mini_scenes
+# results/example/mini_objects --out results/example/figures` draws, which also makes a page of
+# everything with `--report`.
 
 # %%
 inputs = read([run.path for run in runs.values()], lambda labelling: None)

@@ -1,19 +1,21 @@
-"""Whether IoU and CLIP agree, beside what shuffled units give; and where they disagree most."""
+"""Whether IoU and CLIP agree, beside what shuffled units give, and how sure both are."""
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from dissection.crosscheck import OVERALL
 from dissection.verdict import Findings
-from figures import panels
+from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
 from figures.options import Options
-from figures.palette import CATEGORIES
+from figures.palette import INK, LIMIT
 
-__all__ = ["draw", "draw_scatter", "drawings", "rows"]
+__all__ = ["definitions", "draw", "draw_scatter", "drawings", "rows"]
 
 SHARES = {
     "exact": "same name",
@@ -34,8 +36,18 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     if not inputs.checks:
         yield "agreement: needs labels of one network by IoU and by CLIP"
     for check in inputs.checks:
-        yield _agreement(check)
-        yield _scatter(check)
+        rule = definitions(inputs, check)
+        yield _agreement(check, rule)
+        yield _scatter(check, rule)
+
+
+def definitions(inputs: Inputs, check: Findings) -> str:
+    """Return by which rules both labelings of a network were made."""
+    iou, clip = (
+        [part for part in inputs.by(method) if part.name == check.network]
+        for method in ("iou", "clip")
+    )
+    return f"{captions.detector_rule(iou)} {captions.why(clip)}"
 
 
 def rows(check: Findings) -> pd.DataFrame:
@@ -48,9 +60,10 @@ def rows(check: Findings) -> pd.DataFrame:
     """
     table = check.agreement[check.agreement["group"] == "all"]
     shown = table["measure"].isin(SHARES) | table["measure"].str.startswith("cosine_")
-    table = table[shown & table["value"].notna()]
+    known = table.groupby("measure")["value"].transform("count") > 0
+    table = table[shown & known]
     if table["layer"].nunique() == 2:
-        table = table[table["layer"] != "all layers"]
+        table = table[table["layer"] != OVERALL]
     columns = ["layer", "measure", "units", "value", "chance", "low", "high", "p"]
     table = table[columns].reset_index(drop=True)
     table.insert(0, "network", check.network)
@@ -69,10 +82,12 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
     """
     names = [_said(name) for name in table["measure"]]
     for y, row in enumerate(table.itertuples()):
+        if np.isnan(row.value):
+            continue
         axes.barh(y, row.high - row.low, 0.5, left=row.low, color="#c9ced3")
         outside = not row.low <= row.value <= row.high
-        axes.plot(row.value, y, "o", color=CATEGORIES["object"], markersize=5,
-                  markerfacecolor=CATEGORIES["object"] if outside else "white")  # fmt: skip
+        axes.plot(row.value, y, "o", color=INK, markersize=5,
+                  markerfacecolor=INK if outside else "white")  # fmt: skip
         cosine = row.measure.startswith("cosine_")
         text = f"{row.value:.2f}" if cosine else f"{row.value:.0%}"
         axes.annotate(text, (row.value, y), (0, 5), textcoords="offset points", ha="center",
@@ -96,8 +111,8 @@ def draw_scatter(axes: Axes, units: pd.DataFrame) -> Axes:
     """
     kinds = (
         (~units["exact"] & ~units["confident"], ".", "#b9c0c7", "disagree"),
-        (~units["exact"] & units["confident"], "x", CATEGORIES["part"], "disagree, both confident"),
-        (units["exact"], "o", CATEGORIES["object"], "same name"),
+        (~units["exact"] & units["confident"], "x", LIMIT, "disagree, both confident"),
+        (units["exact"], "o", INK, "same name"),
     )
     for chosen, mark, tint, text in kinds:
         part = units[chosen]
@@ -116,7 +131,7 @@ def _said(measure: str) -> str:
     return SHARES[measure]
 
 
-def _agreement(check: Findings) -> Drawing:
+def _agreement(check: Findings, rule: str) -> Drawing:
     table = rows(check)
     layers = list(dict.fromkeys(table["layer"]))
     across = min(4, len(layers))
@@ -136,15 +151,16 @@ def _agreement(check: Findings) -> Drawing:
         f"agreement-{check.network}",
         "agreement",
         f"{check.network}: how often IoU and CLIP agree",
-        f"n = {len(check.units):,} units. Share of units, and mean cosine of the two labels in a "
-        f"space of meaning. {CHANCE} Filled: outside it.",
+        f"n = {len(check.units):,} units of {', '.join(check.units['layer'].unique())}. Share of "
+        "units (same category: of those with a name by CLIP that is the probe set's), and mean "
+        f"cosine of the two labels in a space of meaning. {CHANCE} Filled: outside it. {rule}",
         table,
         (1.7 + 1.75 * across, -(-len(layers) // across) * (0.3 * measures + 0.75)),
         paint,
     )
 
 
-def _scatter(check: Findings) -> Drawing:
+def _scatter(check: Findings, rule: str) -> Drawing:
     columns = ["layer", "unit", "iou_label", "clip_label", "iou", "similarity", "exact"]
     table = check.units[[*columns, "confident"]]
     layers = [
@@ -162,8 +178,9 @@ def _scatter(check: Findings) -> Drawing:
         f"scatter-{check.network}",
         "agreement",
         f"{check.network}: units that both labelers are sure of, and whether they agree",
-        f"n = {len(table):,} units. Confident: detectors of which neither score is in the lower "
-        "half of its layer. Similarities compare within a layer only.",
+        f"n = {len(table):,} units of {', '.join(layers)}. Confident: detectors of which neither "
+        "score is in the lower half of its layer. Similarities compare within a layer only. "
+        f"{rule}",
         table,
         (2.9 * across, -(-len(layers) // across) * 3.1),
         paint,

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from dissection.results import Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
-from figures.inputs import Inputs, key
+from figures.inputs import Inputs, categories, key
 from figures.options import Options
 from figures.palette import colour, ordered
 
@@ -23,7 +23,7 @@ MOST = 110
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield a figure for each layer of each network labelled by IoU."""
-    yield from inputs.needed_by("bargraph")
+    yield from inputs.missing_for("bargraph")
     for labelling in inputs.by("iou"):
         for layer in labelling.layers:
             yield _drawing(labelling, layer)
@@ -46,7 +46,7 @@ def rows(labelling: Labelling, layer: str) -> pd.DataFrame:
     return table[["category", "concept", "detectors"]]
 
 
-def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, totals: dict[str, tuple[int, int]]) -> Axes:
     """Draw a bar a concept; in the legend each category's concepts and detectors.
 
     Parameters
@@ -55,10 +55,12 @@ def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
         Where.
     table : DataFrame
         From `rows`.
-    categories : list of str
-        All that the probe set has, so that those without a detector are named too.
+    totals : dict of str to (int, int)
+        Concepts and detectors of each category, of all concepts, drawn or not; also of categories
+        without any, so that they are named too.
     """
     place = np.arange(len(table))
+    categories = list(totals)
     tints = [colour(name, categories) for name in table["category"]]
     axes.bar(place, table["detectors"], 0.78, color=tints)
     size = float(np.clip(330 / max(len(table), 1), 5.0, 7))
@@ -70,18 +72,22 @@ def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
     axes.set_xlim(-0.8, max(len(table), 12) - 0.2)
     axes.grid(axis="y")
     handles = []
-    for category in categories:
-        part = table[table["category"] == category]
-        text = f"{category}: {len(part)} ({part['detectors'].sum()})"
+    for category, (concepts, detectors) in totals.items():
+        text = f"{category}: {concepts} ({detectors})"
         handles.append(Patch(color=colour(category, categories), label=text))
     axes.legend(handles=handles, title="concepts (detectors)", title_fontsize=7,
                 loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     return axes
 
 
+def _totals(table: pd.DataFrame, category: str) -> tuple[int, int]:
+    part = table[table["category"] == category]
+    return len(part), int(part["detectors"].sum())
+
+
 def _drawing(labelling: Labelling, layer: str) -> Drawing:
     table, units = rows(labelling, layer), labelling.layer(layer)
-    categories = ordered([*labelling.categories, *table["category"]])
+    totals = {name: _totals(table, name) for name in categories([labelling])}
     shown = table
     if len(table) > MOST:
         kept = table.sort_values("detectors", ascending=False, kind="stable").head(MOST).index
@@ -94,7 +100,7 @@ def _drawing(labelling: Labelling, layer: str) -> Drawing:
         if shown.empty:
             panels.empty(axes, f"None of the {len(units)} units is a detector.")
         else:
-            draw(axes, shown, categories)
+            draw(axes, shown, totals)
 
     left_out = f"{rest} concepts of the fewest detectors are left out. " if rest else ""
     return Drawing(

@@ -46,15 +46,17 @@ def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) 
 def why(labellings: Sequence[Labelling]) -> str:
     """Return how labellings by CLIP came about."""
     settings = [part.settings.get("clip") for part in labellings]
-    if None in settings:
+    known = [one for one in settings if one is not None]
+    if not known:
         return "CLIP-Dissect's labels; the file does not state encoder, concepts and similarity."
-    encoder = _one(one["encoder"]["name"] for one in settings)
+    encoder = _one(one["encoder"]["name"] for one in known)
     concepts = _one(
         f"{one['concepts']['count']:,} concepts of {Path(one['concepts']['source']).name}"
-        for one in settings
+        for one in known
     )
-    similarity = _one(one["similarity"] for one in settings)
-    return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}. {_probe(labellings)}"
+    similarity = _one(one["similarity"] for one in known)
+    rest = " (of other files not stated)" if len(known) < len(settings) else ""
+    return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}{rest}. {_probe(labellings)}"
 
 
 def networks(labellings: Sequence[Labelling]) -> str:
@@ -69,10 +71,10 @@ def _quantile(labelling: Labelling) -> str:
 
 def _probe(labellings: Sequence[Labelling]) -> str:
     probes = [part.settings.get("probe") for part in labellings]
-    if None in probes:
+    if not any(probes):
         return ""
-    shown = _one(f"{one['name']}, {one['images']:,} images" for one in probes)
-    return f"Probe set: {shown}."
+    shown = (f"{one['name']}, {one['images']:,} images" if one else "not stated" for one in probes)
+    return f"Probe set: {_one(shown)}."
 
 
 def _one(values: Iterable[str]) -> str:

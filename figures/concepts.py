@@ -11,9 +11,9 @@ from dissection.compare import carried
 from dissection.results import METHOD_NAMES, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
-from figures.inputs import Inputs
+from figures.inputs import Inputs, categories
 from figures.options import Options
-from figures.palette import colour, ordered
+from figures.palette import colour
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -51,7 +51,9 @@ def rows(labellings: list[Labelling], more_than: int, most: int) -> pd.DataFrame
     return full.fillna({"units": 0, "detectors": 0}).astype({"units": int, "detectors": int})
 
 
-def draw(axes: Axes, table: pd.DataFrame, networks: list[str], by_iou: bool) -> Axes:
+def draw(
+    axes: Axes, table: pd.DataFrame, networks: list[str], categories: list[str] | None
+) -> Axes:
     """Draw one layer: a group of bars a concept, a bar a network, the longest on top.
 
     Parameters
@@ -62,21 +64,17 @@ def draw(axes: Axes, table: pd.DataFrame, networks: list[str], by_iou: bool) -> 
         The rows of one layer from `rows`.
     networks : list of str
         Their names, in the order of the bars.
-    by_iou : bool
-        Whether there are detectors to be set off.
+    categories : list of str or None
+        All that the figure shows; None of clip, which knows neither categories nor detectors.
     """
-    concepts = list(dict.fromkeys(table["concept"]))
+    concepts, by_iou = list(dict.fromkeys(table["concept"])), categories is not None
     offsets, height = panels.slots(len(networks))
     for number, name in enumerate(networks):
         part = table[table["network"] == name]
-        solid = part["detectors"] if by_iou else None
-        tints = [colour(category) for category in part["category"]]
+        solid = part["detectors" if by_iou else "units"]
+        tints = [colour(category, categories or ()) for category in part["category"]]
         place = np.arange(len(part)) + offsets[number]
-        panels.bars(axes, place, part["units"], solid, tints, number, height)
-        for y, units in zip(place, part["units"], strict=True):
-            if units:
-                axes.annotate(str(units), (units, y), (2, 0), textcoords="offset points",
-                              va="center", fontsize=5.5)  # fmt: skip
+        panels.bars(axes, place, panels.Bars(part["units"], solid, tints), number, height)
     axes.set_yticks(range(len(concepts)), [panels.shortened(c) for c in concepts])
     axes.tick_params(axis="y", length=0)
     panels.counts_on_top(axes, "units")
@@ -88,6 +86,7 @@ def _drawing(labellings: list[Labelling], method: str, options: Options) -> Draw
     networks = [part.name for part in labellings]
     layers = list(dict.fromkeys(name for part in labellings for name in part.layers))
     by_iou = method == "IoU"
+    kinds = categories(labellings) if by_iou else None
     across = min(3, len(layers))
     longest = _longest(table, layers, across)
     row = max(_ROW, _BAR * len(networks) / 0.8)
@@ -102,12 +101,13 @@ def _drawing(labellings: list[Labelling], method: str, options: Options) -> Draw
                 nothing = f"No concept is carried by more than {options.more_than} units."
                 panels.empty(axes, nothing)
                 continue
-            draw(axes, part, networks, by_iou)
+            draw(axes, part, networks, kinds)
             # the same room for a concept in every panel
             axes.set_ylim(longest[place // across] - 0.4, -0.6)
         panels.network_legend(figure, networks, by_iou)
         if by_iou:
-            panels.category_legend(figure, ordered(filter(None, table["category"])))
+            shown = set(table["category"])
+            panels.category_legend(figure, [c for c in kinds if c in shown], kinds)
 
     return Drawing(
         f"concepts-{method.lower()}",

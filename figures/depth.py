@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from dissection.compare import ALL, detectors
+from dissection.profile import shares
 from dissection.results import Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
-from figures.inputs import Inputs
+from figures.inputs import Inputs, categories
 from figures.options import Options
-from figures.palette import NEUTRAL, colour, ordered
+from figures.palette import INK, NEUTRAL, colour
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -23,38 +23,23 @@ _SMALL = 0.055
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    yield from inputs.needed_by("depth")
-    if labellings := inputs.by("iou"):
+    yield from inputs.missing_for("depth", categories=True)
+    if labellings := inputs.by_category():
         yield _drawing(labellings)
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:
-    """Return the share of each category among the detectors of each layer.
-
-    Returns
-    -------
-    DataFrame
-        network, layer, category, detectors, share (of the layer's detectors; 0 where it has none),
-        units (of the layer), rate (detectors of all categories by units).
-    """
-    table = pd.concat([detectors(part) for part in labellings], ignore_index=True)
-    sizes = {
-        (part.name, layer): len(part.layer(layer)) for part in labellings for layer in part.layers
-    }
-    totals = table[table["category"] == ALL].set_index(["network", "layer"])["detectors"]
-    table = table[table["category"] != ALL][["network", "layer", "category", "detectors"]]
-    key = list(zip(table["network"], table["layer"], strict=True))
-    total, units = np.array([(totals[k], sizes[k]) for k in key]).reshape(-1, 2).T
-    share = table["detectors"] / np.maximum(total, 1)
-    table = table.assign(share=share, units=units, rate=total / units)
-    place = {name: i for i, name in enumerate(ordered(table["category"]))}
-    order = {name: i for i, name in enumerate(sizes)}
-    table = table.assign(at=[order[k] for k in key], then=table["category"].map(place))
+    """Return `profile.shares`, the categories of a layer in the order of the palette."""
+    table = shares(labellings)
+    place = {name: i for i, name in enumerate(categories(labellings))}
+    keys = table["network"] + "\n" + table["layer"]
+    order = {name: i for i, name in enumerate(dict.fromkeys(keys))}
+    table = table.assign(at=keys.map(order), then=table["category"].map(place))
     table = table.sort_values(["at", "then"], kind="stable", ignore_index=True)
     return table.drop(columns=["at", "then"])
 
 
-def draw(axes: Axes, table: pd.DataFrame) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
     """Draw one network: a bar a layer, divided into categories, with its detectors on top.
 
     Parameters
@@ -63,11 +48,14 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
         Where.
     table : DataFrame
         The rows of one network from `rows`.
+    categories : list of str
+        All that the figure shows.
     """
-    layers, categories = list(dict.fromkeys(table["layer"])), ordered(table["category"])
+    layers = list(dict.fromkeys(table["layer"]))
     bottom = np.zeros(len(layers))
     for category in categories:
-        share = table[table["category"] == category].set_index("layer")["share"].reindex(layers)
+        part = table[table["category"] == category].set_index("layer")["share"]
+        share = part.reindex(layers, fill_value=0.0)
         tint = colour(category, categories)
         axes.bar(range(len(layers)), share, 0.72, bottom, color=tint, edgecolor="white",
                  linewidth=0.8)  # fmt: skip
@@ -126,11 +114,11 @@ def _width(layers: int) -> float:
 def _readable_on(tint: str) -> str:
     """Return white on dark colours, else the colour of text."""
     red, green, blue = (int(tint[i : i + 2], 16) for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#22262b"
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK
 
 
 def _drawing(labellings: list[Labelling]) -> Drawing:
-    table = rows(labellings)
+    table, kinds = rows(labellings), categories(labellings)
     across = min(len(labellings) + 1, 4)
     down = -(-(len(labellings) + 1) // across)
     longest = max(len(part.layers) for part in labellings)
@@ -139,11 +127,11 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
         axes = panels.columns(figure, len(labellings) + 1, across)
         for one, (name, part) in zip(axes, table.groupby("network", sort=False), strict=False):
             one.set_title(panels.shortened(name, 30))
-            draw(one, part)
+            draw(one, part, kinds)
         axes[0].set_ylabel("share of detectors")
         axes[-1].set_title("units that are detectors")
         draw_rate(axes[-1], table)
-        panels.category_legend(figure, ordered(table["category"]))
+        panels.category_legend(figure, kinds, kinds)
 
     return Drawing(
         "depth",

@@ -7,7 +7,7 @@ import pandas as pd
 from dissection.results import Labelling
 from dissection.stored import Tops
 from dissection.verdict import Findings
-from figures import sheet
+from figures import agreement, sheet
 from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit
 from figures.options import Options
@@ -25,9 +25,11 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
         tops = {layer: inputs.tops(labelling, layer) for layer in table["layer"].unique()}
         if None in tops.values():
             yield f"disagreements: no photographs or top images of {check.network}"
-        elif len(table):
+        elif table.empty:
+            yield f"disagreements: no unit of {check.network} that both are confident of"
+        else:
             shown = [_row(inputs, labelling, one, tops[one.layer]) for one in table.itertuples()]
-            yield _drawing(check, table, shown)
+            yield _drawing(check, table, shown, agreement.definitions(inputs, check))
 
 
 def rows(check: Findings, most: int) -> pd.DataFrame:
@@ -53,7 +55,13 @@ def _row(inputs: Inputs, labelling: Labelling, one, top: Tops) -> sheet.Row:
     return row._replace(title=f"IoU: {one.iou_label}", lines=lines)
 
 
-def _drawing(check: Findings, table: pd.DataFrame, shown: list[sheet.Row]) -> Drawing:
+def _merged(shown: list[sheet.Row], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the sheet with what the cross-check says of each unit."""
+    images = sheet.rows(shown).drop(columns="label")
+    return images.merge(table, on=["layer", "unit"], how="left", validate="many_to_one")
+
+
+def _drawing(check: Findings, table: pd.DataFrame, shown: list[sheet.Row], rule: str) -> Drawing:
     total = int((check.units["confident"] & ~check.units["exact"]).sum())
     return Drawing(
         f"disagreements-{check.network}",
@@ -61,8 +69,9 @@ def _drawing(check: Findings, table: pd.DataFrame, shown: list[sheet.Row]) -> Dr
         f"{check.network}: the strongest disagreements of IoU and CLIP",
         f"{len(shown)} of {total} units that both labelers are confident of (detectors of which "
         "neither score is in the lower half of its layer) and call differently, by rising cosine "
-        "of the two labels; each label by IoU once. Outlined: the region above the threshold.",
-        sheet.rows(shown).merge(table, on=["layer", "unit"], how="left", validate="many_to_one"),
+        "of the two labels; each label by IoU once. Outlined: the region above the threshold. "
+        f"{rule}",
+        _merged(shown, table),
         sheet.size(shown),
         lambda figure: sheet.paint(figure, shown),
     )

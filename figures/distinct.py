@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from dissection.compare import distinct
+from dissection.compare import distinct, layer_order
 from dissection.results import METHOD_NAMES, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
@@ -35,7 +35,7 @@ def rows(labellings: list[Labelling]) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def draw(axes: Axes, table: pd.DataFrame) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, layers: list[str]) -> Axes:
     """Draw a group of bars a layer, a bar a network: detectors' concepts solid, all units' pale.
 
     Parameters
@@ -44,9 +44,10 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
         Where.
     table : DataFrame
         From `rows`.
+    layers : list of str
+        In the order of the groups.
     """
     networks = list(dict.fromkeys(table["network"]))
-    layers = _in_order(table)
     offsets, width = panels.slots(len(networks))
     size = min(7.0, 80 / (len(networks) * len(layers)) + 3.5)
     for number, name in enumerate(networks):
@@ -68,18 +69,13 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
     return axes
 
 
-def _in_order(table: pd.DataFrame) -> list[str]:
-    """Return the layers as they come, what is over several of them at the end."""
-    names = list(dict.fromkeys(table["layer"]))
-    return sorted(names, key=lambda name: name.endswith(" layers"))
-
-
 def _drawing(labellings: list[Labelling], method: str) -> Drawing:
     table, by_iou = rows(labellings), method == "IoU"
     networks = [part.name for part in labellings]
+    layers = [name for name in layer_order(labellings) if name in set(table["layer"])]
 
     def paint(figure: FigureBase) -> None:
-        draw(figure.subplots(), table)
+        draw(figure.subplots(), table, layers)
         panels.network_legend(figure, networks, by_iou)
 
     rule = captions.detector_rule(labellings, "best") if by_iou else captions.why(labellings)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from dissection.profile import spread
 from dissection.results import Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
@@ -14,42 +15,17 @@ from figures.inputs import Inputs
 from figures.options import Options
 from figures.palette import INK, colour, fill, ordered
 
-__all__ = ["draw", "drawings", "rows"]
-
-QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
+__all__ = ["draw", "drawings"]
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    yield from inputs.needed_by("distribution")
-    if labellings := inputs.by("iou"):
+    yield from inputs.missing_for("distribution", categories=True)
+    if labellings := inputs.by_category():
         yield _drawing(labellings)
 
 
-def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
-    """Return how the IoU of the best label of each category is distributed over units.
-
-    Returns
-    -------
-    DataFrame
-        layer, category, network, units, the quantiles low (5%), lower (25%), median, upper (75%)
-        and high (95%), highest, and share (of units above the threshold of a detector).
-    """
-    parts = []
-    for labelling in labellings:
-        for layer in labelling.layers:
-            units = labelling.layer(layer)
-            for category in ordered(labelling.categories):
-                scores = units[f"{category}-score"]
-                row = {"layer": layer, "category": category, "network": labelling.name}
-                row |= {"units": len(units)}
-                row |= {name: scores.quantile(q) for name, q in QUANTILES.items()}
-                row |= {"highest": scores.max(), "share": (scores > labelling.min_iou).mean()}
-                parts.append(row)
-    return pd.DataFrame(parts)
-
-
-def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], min_iou: float) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], limits: Sequence[float]) -> Axes:
     """Draw one layer: a group of boxes a category, a box a network.
 
     Parameters
@@ -57,11 +33,11 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], min_iou: floa
     axes : Axes
         Where.
     table : DataFrame
-        The rows of one layer from `rows`.
+        The rows of one layer from `profile.spread`.
     networks : sequence of str
         Their names, in the order of the boxes.
-    min_iou : float
-        Where the line of a detector is.
+    limits : sequence of float
+        Where the line of a detector is, of each network that has another.
     """
     categories = ordered(table["category"])
     offsets, height = panels.slots(len(networks))
@@ -73,13 +49,13 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], min_iou: floa
             axes.barh(y, row.upper - row.lower, height, left=row.lower, **fill(number, tint))
             axes.plot([row.median] * 2, [y - height / 2, y + height / 2], color=INK, linewidth=1.2)
             axes.plot(row.highest, y, "|", color=tint, markersize=4)
-    axes.axvline(min_iou, color="#b3261e", linewidth=0.9, linestyle="--", zorder=0)
+    panels.limit_lines(axes, limits)
     axes.set_yticks(range(len(categories)), categories)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(categories) - 0.4, -0.6)
     # small values are many, so they get more room
     axes.set_xscale("function", functions=(np.sqrt, np.square))
-    highest = max(float(table["highest"].max()), 2 * min_iou)
+    highest = max(float(table["highest"].max()), 2 * max(limits))
     axes.set_xlim(0, highest * 1.05)
     axes.set_xticks([t for t in (0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.8) if t <= highest])
     axes.set_xticks([], minor=True)
@@ -89,7 +65,7 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], min_iou: floa
 
 
 def _drawing(labellings: Sequence[Labelling]) -> Drawing:
-    table = rows(labellings)
+    table = spread(labellings)
     networks = [part.name for part in labellings]
     layers = list(dict.fromkeys(table["layer"]))
     across = min(3, len(layers))
@@ -100,7 +76,7 @@ def _drawing(labellings: Sequence[Labelling]) -> Drawing:
         for axes, layer in zip(panels.columns(figure, len(layers)), layers, strict=True):
             panels.titled(axes, layer)
             part = table[table["layer"] == layer]
-            draw(axes, part, networks, min(part.min_iou for part in labellings))
+            draw(axes, part, networks, [part.min_iou for part in labellings])
         panels.network_legend(figure, networks, detectors=False)
 
     return Drawing(

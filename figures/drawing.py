@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 
 from dissection.folder import file_name
+from figures.palette import SOFT
 from figures.style import DPI, styled
 
 __all__ = ["FORMATS", "Drawing", "encoded", "render", "save"]
@@ -68,7 +69,7 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
         drawing.draw(middle)
         top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
         bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
-                    color="#555b61", linespacing=1.25)  # fmt: skip
+                    color=SOFT, linespacing=1.25)  # fmt: skip
     else:
         drawing.draw(figure)
     # laid out once for all formats

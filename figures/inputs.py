@@ -1,5 +1,6 @@
 """What figures are drawn from: the tables of runs and published files, and what belongs to them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,9 @@ import numpy as np
 from dissection import crosscheck, verdict
 from dissection.results import NO_LAYER, Labelling, read_all
 from dissection.stored import Tops, tops
+from figures.palette import ordered
 
-__all__ = ["Inputs", "Photograph", "Unit", "key", "read"]
+__all__ = ["Inputs", "Photograph", "Unit", "categories", "key", "read"]
 
 Photograph = Callable[[int], np.ndarray]
 """Returns an image of a probe set by its number, (h, w, 3) uint8."""
@@ -42,16 +44,29 @@ class Inputs(NamedTuple):
         """Return the labellings by a method."""
         return [part for part in self.labellings if part.method == method]
 
-    def needed_by(self, figure: str) -> Iterator[str]:
-        """Yield why a figure that needs labels by IoU cannot be drawn, if it cannot."""
+    def by_category(self) -> list[Labelling]:
+        """Return the labellings by IoU that tell the best label of every category."""
+        return [part for part in self.by("iou") if part.categories]
+
+    def missing_for(self, figure: str, *, categories: bool = False) -> Iterator[str]:
+        """Yield why a figure that needs labels by IoU cannot be drawn, or not of all networks."""
         if not self.by("iou"):
             yield f"{figure}: needs labels by IoU"
+        for part in self.by("iou"):
+            if categories and not part.categories:
+                yield f"{figure} of {part.name}: {part.source} lacks the best label by category"
 
     def tops(self, labelling: Labelling, layer: str) -> Tops | None:
         """Return the top images of a layer, where they were stored and can be shown."""
         if labelling.source not in self.photographs:
             return None
         return tops(labelling.source, layer)
+
+
+def categories(labellings: Sequence[Labelling]) -> list[str]:
+    """Return all categories of labellings, in the order of the palette."""
+    found = [name for part in labellings for name in part.categories]
+    return ordered([*found, *(c for part in labellings for c in part.units["category"] if c)])
 
 
 def key(labelling: Labelling, layer: str, between: str = " ") -> str:
@@ -97,7 +112,9 @@ def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ..
     by_iou, by_clip = ([p for p in labellings if p.method == name] for name in ("iou", "clip"))
     found: list[verdict.Findings] = []
     missing: list[str] = []
-    for iou, clip in crosscheck.pairs(by_iou, by_clip):
+    for iou, clip in itertools.product(by_iou, by_clip):
+        if iou.name != clip.name or not set(iou.layers) & set(clip.layers):
+            continue
         ours = verdict.read(iou.source, iou.name) if iou.source == clip.source else None
         try:
             found.append(ours or verdict.findings(crosscheck.crosscheck(iou, clip)))

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from dissection.compare import only
+from dissection.compare import COMMON, OVERALL, layer_order, only
 from dissection.results import METHOD_NAMES, NO_LAYER, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
-from figures.inputs import Inputs
+from figures.inputs import Inputs, categories
 from figures.options import Options
-from figures.palette import colour, ordered
+from figures.palette import SOFT, colour
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -56,7 +56,7 @@ def rows(labellings: list[Labelling]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else table
 
 
-def draw(axes: Axes, table: pd.DataFrame) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
     """Draw the concepts of one layer and network, a bar each.
 
     Parameters
@@ -65,14 +65,13 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
         Where.
     table : DataFrame
         The rows of one layer and network from `rows`.
+    categories : list of str
+        All that the figure shows.
     """
     shown = table[table["concept"] != ""]
     place = np.arange(len(shown))
-    tints = [colour(category) for category in shown["category"]]
-    panels.bars(axes, place, shown["units"], None, tints, 0, 0.7)
-    for y, units in zip(place, shown["units"], strict=True):
-        axes.annotate(str(units), (units, y), (2, 0), textcoords="offset points", va="center",
-                      fontsize=5.5)  # fmt: skip
+    tints = [colour(category, categories) for category in shown["category"]]
+    panels.bars(axes, place, panels.Bars(shown["units"], shown["units"], tints), 0, 0.7)
     axes.set_yticks(place, [panels.shortened(name, 24) for name in shown["concept"]])
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_visible(False)
@@ -82,7 +81,7 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
     if len(rest):
         row = rest.iloc[0]
         axes.text(0, len(shown), f"and {row.others} more ({row.units} units)", va="center",
-                  fontsize=6, style="italic", color="#555b61")  # fmt: skip
+                  fontsize=6, style="italic", color=SOFT)  # fmt: skip
     return axes
 
 
@@ -94,47 +93,63 @@ def _shared(labellings: list[Labelling]) -> bool:
 def _drawing(labellings: list[Labelling], method: str) -> Drawing:
     table = rows(labellings)
     networks = [part.name for part in labellings]
-    layers = list(dict.fromkeys(table["layer"]))
-    several = [name for name in layers if name.endswith(" layers")]
-    layers = [name for name in layers if name not in several] + several
+    layers = [name for name in layer_order(labellings) if name in set(table["layer"])]
     groups = dict(list(table.groupby(["layer", "network"], sort=False)))
     longest = [max(len(groups.get((layer, n), ())) for n in networks) for layer in layers]
     heights = [max(number, 1) + 2.9 for number in longest]
+    kinds = categories(labellings)
+    rule = (
+        f"Detectors of concepts that detectors of no other network have in that layer; the {MOST} "
+        f"commonest by name. {captions.detector_rule(labellings, 'best')}"
+        if method == "IoU"
+        else f"Units with names that units of no other network have in that layer; the {MOST} "
+        f"commonest by name. {captions.why(labellings)}"
+    )
 
     def paint(figure: FigureBase) -> None:
         if not layers:
             panels.empty(figure.subplots(), "No network has a concept that the others lack.")
             return
-        grid = figure.subplots(
-            len(layers), len(networks), squeeze=False, gridspec_kw={"height_ratios": heights}
-        )
-        for line, layer, room in zip(grid, layers, longest, strict=True):
-            for axes, name in zip(line, networks, strict=True):
-                part = groups.get((layer, name))
-                where = "" if layer == NO_LAYER else f"{panels.shortened(layer, 20)}: "
-                title = f"{panels.shortened(name, 24)}\n{where}{_count(part)}"
-                axes.set_title(title, fontsize=7.5)
-                if part is None:
-                    panels.empty(axes, "none")
-                else:
-                    draw(axes, part)
-                    axes.set_ylim(max(room, 1) - 0.4, -0.6)
-        if method == "IoU":
-            panels.category_legend(figure, ordered(filter(None, table["category"])))
+        _paint(figure, labellings, layers, groups, heights)
+        shown = set(table["category"])
+        panels.category_legend(figure, [c for c in kinds if c in shown], kinds)
 
-    by_iou = method == "IoU"
-    what = "Detectors of" if by_iou else "Units of"
-    rule = captions.detector_rule(labellings) if by_iou else captions.why(labellings)
     return Drawing(
         f"only-{method.lower()}",
         "only",
         f"Only here: concepts that just one of {captions.networks(labellings)} has ({method})",
-        f"{captions.units(labellings)} {what} concepts that no other network has in that layer; "
-        f"the {MOST} commonest by name. {rule}",
+        f"{captions.units(labellings)} {rule}",
         table,
         (max(2.3 * len(networks), 5.0), 0.15 * sum(heights) + 0.5),
         paint,
     )
+
+
+def _paint(
+    figure: FigureBase,
+    labellings: list[Labelling],
+    layers: list[str],
+    groups: dict[tuple[str, str], pd.DataFrame],
+    heights: list[float],
+) -> None:
+    """Draw a row of panels a layer and a column a network."""
+    grid = figure.subplots(
+        len(layers), len(labellings), squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    kinds = categories(labellings)
+    for line, layer, room in zip(grid, layers, heights, strict=True):
+        for axes, labelling in zip(line, labellings, strict=True):
+            part = groups.get((layer, labelling.name))
+            where = "" if layer == NO_LAYER else panels.shortened(layer, 20)
+            has = layer in (*labelling.layers, COMMON, OVERALL)
+            count = f": {_count(part)}" if has else ""
+            title = f"{panels.shortened(labelling.name, 24)}\n{where}{count}".removesuffix("\n")
+            axes.set_title(title, fontsize=7.5)
+            if part is None:
+                panels.empty(axes, "none" if has else "has no such layer")
+                continue
+            draw(axes, part, kinds)
+            axes.set_ylim(room - 2.9 - 0.4, -0.6)
 
 
 def _count(part: pd.DataFrame | None) -> int:

@@ -6,7 +6,7 @@ by colour-blind readers; the tests measure it.
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["CATEGORIES", "INK", "NEUTRAL", "colour", "fill", "ordered", "pale"]
+__all__ = ["CATEGORIES", "INK", "LIMIT", "NEUTRAL", "SOFT", "colour", "fill", "ordered", "pale"]
 
 CATEGORIES = {
     "object": "#1c3f72",
@@ -17,6 +17,12 @@ CATEGORIES = {
     "color": "#f5df66",
 }
 """Of the six of Broden, in the order in which figures show them; darkest first."""
+
+SOFT = "#555b61"
+"""Captions, and what stands where there is nothing to draw."""
+
+LIMIT = "#b3261e"
+"""The line of a threshold."""
 
 NEUTRAL = "#5d6875"
 """Where there is no category, as of CLIP's descriptions."""
@@ -37,17 +43,21 @@ def colour(category: str | None, categories: Sequence[str] = ()) -> str:
     Parameters
     ----------
     category : str or None
-        None or empty for none.
+        Anything else than a name stands for none.
     categories : sequence of str
-        All of the probe set; those that are not Broden's get colours of their own by their place.
+        All that a figure shows; those that are not Broden's get colours by their place.
+
+    Raises
+    ------
+    ValueError
+        If the category is neither Broden's nor one of these.
     """
-    if not category:
+    if not isinstance(category, str) or not category:
         return NEUTRAL
     if category in CATEGORIES:
         return CATEGORIES[category]
     others = [name for name in categories if name not in CATEGORIES]
-    place = others.index(category) if category in others else len(category)
-    return _OTHER[place % len(_OTHER)]
+    return _OTHER[others.index(category) % len(_OTHER)]
 
 
 def ordered(categories: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Panels side by side, bars of several networks, and what stands where there is nothing to draw."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,14 +9,16 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
 from dissection.results import NO_LAYER
-from figures.palette import NEUTRAL, colour, fill, pale
+from figures.palette import LIMIT, NEUTRAL, SOFT, colour, fill, pale
 
 __all__ = [
+    "Bars",
     "bars",
     "category_legend",
     "columns",
     "counts_on_top",
     "empty",
+    "limit_lines",
     "name_layers",
     "network_legend",
     "shortened",
@@ -28,6 +31,17 @@ _CHARACTER, _HANDLE = 0.062, 0.5
 
 LABEL = 34
 """Characters of a label on an axis; longer ones are shortened, the CSV has them whole."""
+
+
+class Bars(NamedTuple):
+    """What n bars show."""
+
+    whole: Sequence[int]
+    """Units."""
+    solid: Sequence[int]
+    """How many of them are detectors, or count as such."""
+    tints: Sequence[str]
+    """Colours."""
 
 
 def shortened(label: str, most: int = LABEL) -> str:
@@ -45,6 +59,12 @@ def titled(axes: Axes, layer: str, more: str = "") -> Axes:
     """Write a layer's name above its panel, unless the file did not tell it."""
     axes.set_title("" if layer == NO_LAYER else f"{shortened(layer)}{more}")
     return axes
+
+
+def limit_lines(axes: Axes, limits: Sequence[float]) -> None:
+    """Draw a dashed line at each different threshold of a detector."""
+    for limit in dict.fromkeys(limits):
+        axes.axvline(limit, color=LIMIT, linewidth=0.9, linestyle="--", zorder=0)
 
 
 def name_layers(axes: Axes, layers: Sequence[str], width: float) -> None:
@@ -79,7 +99,7 @@ def columns(figure: FigureBase, number: int, most: int = 3, **options) -> list[A
 def empty(axes: Axes, text: str) -> Axes:
     """Write a sentence where there is nothing to draw."""
     axes.set_axis_off()
-    axes.text(0.0, 0.98, text, transform=axes.transAxes, va="top", color="#555b61", wrap=True)
+    axes.text(0.0, 0.98, text, transform=axes.transAxes, va="top", color=SOFT, wrap=True)
     return axes
 
 
@@ -89,16 +109,8 @@ def slots(networks: int) -> tuple[np.ndarray, float]:
     return (np.arange(networks) - (networks - 1) / 2) * height, height * 0.86
 
 
-def bars(
-    axes: Axes,
-    place: np.ndarray,
-    whole: Sequence[int],
-    part: Sequence[int] | None,
-    tints: Sequence[str],
-    network: int,
-    height: float,
-) -> None:
-    """Draw horizontal bars of one network: detectors solid, other units pale, counts behind.
+def bars(axes: Axes, place: np.ndarray, parts: Bars, network: int, height: float) -> None:
+    """Draw horizontal bars of one network: detectors solid, other units pale, the count behind.
 
     Parameters
     ----------
@@ -106,26 +118,21 @@ def bars(
         Where.
     place : ndarray
         (n,) of the bars on the y axis.
-    whole : sequence of int
-        (n,) units.
-    part : sequence of int or None
-        (n,) how many of them are detectors; None where that is not known.
-    tints : sequence of str
-        (n,) colours.
+    parts : Bars
+        Of n bars; one without units is left out.
     network : int
         Its number, for the fill.
     height : float
         Of a bar.
     """
-    if part is None:
-        part = whole
-    for y, total, solid, tint in zip(place, whole, part, tints, strict=True):
+    for y, total, solid, tint in zip(place, *parts, strict=True):
         if not total:
             continue
-        style = fill(network, tint)
         if total > solid:
             axes.barh(y, total, height, **fill(network, pale(tint)))
-        axes.barh(y, solid, height, **style)
+        axes.barh(y, solid, height, **fill(network, tint))
+        axes.annotate(str(total), (total, y), (2, 0), textcoords="offset points", va="center",
+                      fontsize=5.5)  # fmt: skip
 
 
 def counts_on_top(axes: Axes, label: str) -> None:
@@ -151,9 +158,9 @@ def network_legend(figure: FigureBase, names: Sequence[str], detectors: bool) ->
         _legend(figure, handles, "outside upper left", 2.2)
 
 
-def category_legend(figure: FigureBase, categories: Sequence[str]) -> None:
-    """Add the colours of categories below the panels."""
-    handles = [Patch(color=colour(c, categories), label=c) for c in categories]
+def category_legend(figure: FigureBase, shown: Sequence[str], categories: Sequence[str]) -> None:
+    """Add the colours of the categories that are shown, of all of a figure, below the panels."""
+    handles = [Patch(color=colour(c, categories), label=c) for c in shown]
     if handles:
         _legend(figure, handles, "outside lower left", 1.2)
 

@@ -7,16 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from dissection.profile import STEPS, sweep
 from dissection.results import NO_LAYER, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
 from figures.options import Options
 
-__all__ = ["draw", "drawings", "rows"]
-
-STEPS = np.round(np.arange(0, 0.3001, 0.005), 3)
-"""Thresholds, from none to where hardly a unit is left."""
+__all__ = ["draw", "drawings"]
 
 _LINES = ("-", "--", ":", "-.")
 _LIGHT, _DARK = np.array([0xA9, 0xBC, 0xCC]), np.array([0x10, 0x22, 0x36])
@@ -24,40 +22,12 @@ _LIGHT, _DARK = np.array([0xA9, 0xBC, 0xCC]), np.array([0x10, 0x22, 0x36])
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
-    yield from inputs.needed_by("sensitivity")
+    yield from inputs.missing_for("sensitivity")
     if labellings := inputs.by("iou"):
         yield _drawing(labellings)
 
 
-def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
-    """Return the detectors of each layer at each of `STEPS`.
-
-    Returns
-    -------
-    DataFrame
-        network, layer, threshold, detectors (units whose IoU exceeds it), share (of the layer's
-        units), unique_best (different best labels of these).
-    """
-    parts = []
-    for labelling in labellings:
-        for layer in labelling.layers:
-            units = labelling.layer(layer)
-            for step in STEPS:
-                above = units[units["score"] > step]
-                parts.append(
-                    {
-                        "network": labelling.name,
-                        "layer": layer,
-                        "threshold": step,
-                        "detectors": len(above),
-                        "share": len(above) / len(units),
-                        "unique_best": above["label"].nunique(),
-                    }
-                )
-    return pd.DataFrame(parts)
-
-
-def draw(axes: Axes, table: pd.DataFrame, column: str, min_iou: float) -> Axes:
+def draw(axes: Axes, table: pd.DataFrame, column: str, limits: Sequence[float]) -> Axes:
     """Draw a line a layer and network over the thresholds.
 
     Parameters
@@ -65,11 +35,11 @@ def draw(axes: Axes, table: pd.DataFrame, column: str, min_iou: float) -> Axes:
     axes : Axes
         Where.
     table : DataFrame
-        From `rows`.
+        From `profile.sweep`.
     column : str
         ``share`` or ``unique_best``.
-    min_iou : float
-        Where the line of the run's own threshold is.
+    limits : sequence of float
+        Where the line of a run's own threshold is.
     """
     layers = list(dict.fromkeys(table["layer"]))
     networks = list(dict.fromkeys(table["network"]))
@@ -82,7 +52,7 @@ def draw(axes: Axes, table: pd.DataFrame, column: str, min_iou: float) -> Axes:
         style = _LINES[networks.index(network) % len(_LINES)]
         tint = _shade(place / max(shades - 1, 1))
         axes.plot(part["threshold"], part[column], style, label=name, color=tint)
-    axes.axvline(min_iou, color="#b3261e", linewidth=0.9, linestyle="--", zorder=0)
+    panels.limit_lines(axes, limits)
     axes.set_xlabel("IoU threshold")
     axes.set_xlim(0, STEPS[-1])
     axes.set_ylim(bottom=0)
@@ -97,14 +67,14 @@ def _shade(depth: float) -> str:
 
 
 def _drawing(labellings: Sequence[Labelling]) -> Drawing:
-    table = rows(labellings)
+    table = sweep(labellings)
     number = table.groupby(["network", "layer"]).ngroups
 
     def paint(figure: FigureBase) -> None:
         left, right = figure.subplots(1, 2)
-        least = min(part.min_iou for part in labellings)
-        draw(left, table, "share", least).set_ylabel("share of units that are detectors")
-        draw(right, table, "unique_best", least).set_ylabel("unique detectors (best)")
+        limits = [part.min_iou for part in labellings]
+        draw(left, table, "share", limits).set_ylabel("share of units that are detectors")
+        draw(right, table, "unique_best", limits).set_ylabel("unique detectors (best)")
         left.set_ylim(0, 1.02)
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower left",
                       ncols=3, handlelength=3)  # fmt: skip

@@ -14,7 +14,7 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit, key
 from figures.options import Options
-from figures.palette import NEUTRAL, colour, ordered
+from figures.palette import colour, ordered
 from figures.pictures import outlined, square
 
 __all__ = ["Row", "draw", "drawings", "paint", "row_of", "rows", "size"]
@@ -24,8 +24,8 @@ ACROSS = 7
 
 _ACROSS_ALONE = 5
 
-# In widths of a picture: the words before the pictures, the bars behind them
-_WORDS, _BARS = 1.6, 1.55
+# In widths of a picture: the words before the pictures, what is behind them, labels of the bars
+_WORDS, _BARS, _LABELS = 1.6, 2.2, 1.08
 # Inches of a picture
 _SIDE = 0.95
 
@@ -37,8 +37,8 @@ class Row(NamedTuple):
     title: str
     lines: tuple[str, ...]
     """What is said of it below its title."""
-    scores: dict[str, float]
-    """IoU of the best label of each category; empty without labels by IoU."""
+    scores: dict[str, tuple[str, float]]
+    """Best label of each category and its IoU; empty without labels by IoU."""
     pictures: list[np.ndarray]
     """Its top images as they are shown."""
     images: list[int]
@@ -58,6 +58,8 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
             best = _best(labelling, layer, options.sheets)
             if best:
                 yield _best_units(inputs, labelling, best, layers[layer])
+            elif options.sheets:
+                yield f"sheet: {labelling.name} {layer} has no detectors"
         for unit in options.units:
             if unit.network != labelling.name:
                 continue
@@ -114,7 +116,9 @@ def row_of(
         last = labelling.layer(unit.layer)["unit"].max()
         raise ValueError(f"there is no {unit}; its layer has units 0 to {last}")
     one = found.iloc[0]
-    scores = {c: float(one[f"{c}-score"]) for c in ordered(labelling.categories)}
+    scores = {
+        c: (one[f"{c}-label"], float(one[f"{c}-score"])) for c in ordered(labelling.categories)
+    }
     photograph = inputs.photographs[labelling.source]
     numbers = top.image[unit.unit][:images].tolist()
     masks = [top.mask(unit.unit, place) for place in range(len(numbers))]
@@ -152,24 +156,23 @@ def _described(inputs: Inputs, labelling: Labelling, unit: Unit) -> str | None:
 
 
 def rows(shown: Sequence[Row]) -> pd.DataFrame:
-    """Return a row an image: network, layer, unit, label, said, place, image, value, active."""
-    return pd.DataFrame(
-        [
-            {
-                **row.unit._asdict(),
-                "label": row.title,
-                "said": "; ".join(row.lines[1:]),
-                "place": place,
-                "image": image,
-                "value": value,
-                "active": active,
-            }
-            for row in shown
-            for place, (image, value, active) in enumerate(
-                zip(row.images, row.values, row.active, strict=True), 1
-            )
-        ]
-    )
+    """Return a row an image: of which unit, what is said of it, and how the unit answers.
+
+    Returns
+    -------
+    DataFrame
+        network, layer, unit, label, said, <category>-label and <category>-iou of each category,
+        place (from 1), image, value, active (share of the image).
+    """
+    parts = []
+    for row in shown:
+        unit = {**row.unit._asdict(), "label": row.title, "said": "; ".join(row.lines)}
+        for category, (label, score) in row.scores.items():
+            unit |= {f"{category}-label": label, f"{category}-iou": score}
+        for place, image in enumerate(row.images):
+            here = {"place": place + 1, "image": image, "value": row.values[place]}
+            parts.append(unit | here | {"active": row.active[place]})
+    return pd.DataFrame(parts)
 
 
 def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
@@ -184,7 +187,7 @@ def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     across : int
         Pictures in a line; of more there are further lines.
     """
-    highest = max([0.04, *(v for row in shown for v in row.scores.values())])
+    highest = max([0.04, *(v for row in shown for _, v in row.scores.values())])
     bars = any(row.scores for row in shown)
     heights = [max(1, -(-len(row.pictures) // across)) for row in shown]
     starts = np.cumsum([0, *heights])
@@ -218,16 +221,17 @@ def _write(axes: Axes, row: Row, line: float) -> None:
 
 
 def _draw_scores(
-    axes: Axes, scores: dict[str, float], highest: float, x: float, line: float
+    axes: Axes, scores: dict[str, tuple[str, float]], highest: float, x: float, line: float
 ) -> None:
     step = min(0.16, 0.9 / len(scores))
-    wide = _BARS - 0.95
-    for place, (category, score) in enumerate(scores.items()):
+    bar = _BARS - _LABELS - 0.4
+    for place, (category, (label, score)) in enumerate(scores.items()):
         y = line + 0.1 + step * (place + 0.5)
-        axes.text(x + 0.55, y, category[:9], fontsize=5, ha="right", va="center")
-        axes.barh(y, wide * score / highest, step * 0.7, left=x + 0.6,
-                  color=colour(category, list(scores)) if category else NEUTRAL)  # fmt: skip
-        axes.text(x + 0.63 + wide * score / highest, y, f"{score:.2f}", fontsize=4.6, va="center")
+        wide = bar * max(score, 0.0) / highest
+        axes.text(x + _LABELS - 0.05, y, panels.shortened(f"{category} {label}", 23), fontsize=5,
+                  ha="right", va="center")  # fmt: skip
+        axes.barh(y, wide, step * 0.7, left=x + _LABELS, color=colour(category, list(scores)))
+        axes.text(x + _LABELS + 0.03 + wide, y, f"{score:.2f}", fontsize=4.6, va="center")
 
 
 def size(shown: Sequence[Row], across: int = ACROSS) -> tuple[float, float]:

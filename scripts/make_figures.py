@@ -21,12 +21,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "results",
-        nargs="+",
+        nargs="*",
         metavar="RUN_OR_CSV",
         help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
         "clip_dissect-NETWORK[-LAYER].csv",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the figures go")
+    parser.add_argument("--out", metavar="DIR", help="where the figures go")
     parser.add_argument(
         "--report", action="store_true", help="write report/index.html in that directory too"
     )
@@ -97,6 +97,8 @@ def _make(args: argparse.Namespace) -> None:
         for name, module in FIGURES.items():
             print(f"{name:15}{module.__doc__.splitlines()[0]}")
         return
+    if not args.results or args.out is None:
+        _parser().error("give at least one run or table, and --out DIR")
     from _photographs import source
 
     formats = _formats(args.formats)
@@ -104,6 +106,8 @@ def _make(args: argparse.Namespace) -> None:
     inputs = read(args.results, lambda labelling: source(labelling, args.probe))
     networks = list(dict.fromkeys(part.name for part in inputs.labellings))
     units = tuple(_unit(text, networks) for text in args.unit)
+    if units and "sheet" not in kinds:
+        raise ValueError("--unit asks for a sheet, which --only leaves out; add sheet to it")
     options = Options(args.more_than, args.most, args.sheets, units)
     for note in inputs.notes:
         print(note, file=sys.stderr)
@@ -133,10 +137,11 @@ def _unit(text: str, networks: list[str]):
     """Return the unit that an option names."""
     from figures.inputs import Unit
 
-    network, _, rest = text.partition(":")
-    if network not in networks and len(networks) == 1:
-        network, rest = networks[0], text
-    layer, _, number = rest.rpartition(":")
+    rest, _, number = text.rpartition(":")
+    # the name of a network may have a colon itself
+    network, _, layer = rest.rpartition(":")
+    if not network and len(networks) == 1:
+        network = networks[0]
     if network not in networks or not layer or not number.isdecimal():
         raise ValueError(
             f"--unit {text!r} names no unit; give NETWORK:LAYER:UNIT, such as "

@@ -7,18 +7,16 @@ import numpy as np
 import pandas as pd
 
 from dissection.results import Labelling
-from dissection.stored import Tops
+from dissection.stored import Tops, top_concepts
+from dissection.verdict import levels
 from figures.inputs import Inputs
 from figures.palette import colour, ordered
 from figures.report.thumbnails import Thumbnails, runs
 
-__all__ = ["FIELDS", "IMAGES", "agreement", "units"]
+__all__ = ["FIELDS", "IMAGES", "units"]
 
 IMAGES = 10
 """Top images of a unit."""
-
-TOP_CONCEPTS = 5
-"""Concepts by CLIP of a unit."""
 
 FIELDS = (
     *("network", "layer", "unit", "label", "category", "iou", "detector"),
@@ -47,10 +45,10 @@ def units(inputs: Inputs, thumbnails: Thumbnails) -> dict[str, Any]:
     for network in networks:
         sides = [_side(inputs, method, network) for method in ("iou", "clip")]
         for layer in (name for name in layers if any(s and name in s.layers for s in sides)):
-            top = _tops(inputs, sides, layer)
-            if top is not None and top.packed is not None:
-                grids[network] = top.grid
-            rows += _layer(inputs, sides, (network, layer), top, thumbnails)
+            shown = _shown(inputs, sides, layer)
+            if shown is not None and shown[1].packed is not None:
+                grids[network] = shown[1].grid
+            rows += _layer(inputs, sides, (network, layer), shown, thumbnails)
     return {
         "fields": FIELDS,
         "networks": networks,
@@ -65,23 +63,26 @@ def _side(inputs: Inputs, method: str, network: str) -> Labelling | None:
     return next((part for part in inputs.by(method) if part.name == network), None)
 
 
-def _tops(inputs: Inputs, sides: Sequence[Labelling | None], layer: str) -> Tops | None:
-    """Return the first side's top images that can be shown."""
-    found = (inputs.tops(side, layer) for side in sides if side is not None)
-    return next((top for top in found if top is not None), None)
+def _shown(
+    inputs: Inputs, sides: Sequence[Labelling | None], layer: str
+) -> tuple[Labelling, Tops] | None:
+    """Return the first side whose top images can be shown, and these."""
+    known = [side for side in sides if side is not None and layer in side.layers]
+    found = ((side, inputs.tops(side, layer)) for side in known)
+    return next(((side, top) for side, top in found if top is not None), None)
 
 
 def _layer(
     inputs: Inputs,
     sides: Sequence[Labelling | None],
     place: tuple[str, str],
-    top: Tops | None,
+    shown: tuple[Labelling, Tops] | None,
     thumbnails: Thumbnails,
 ) -> Iterator[list[Any]]:
     """Yield a row a unit of a layer."""
     iou, clip = (_by_unit(side, place[1]) for side in sides)
     check = _checked(inputs, *place)
-    concepts = _concepts(sides[1], place[1])
+    concepts = [] if sides[1] is None else top_concepts(sides[1].source, place[1])
     categories = sides[0].categories if sides[0] is not None else []
     for unit in sorted({*iou.index, *clip.index}):
         ours, theirs = (side.loc[unit] if unit in side.index else None for side in (iou, clip))
@@ -98,8 +99,8 @@ def _layer(
             agrees,
             cosine,
             [] if ours is None else _within(ours, categories),
-            concepts[unit] if unit < len(concepts) else [],
-            [] if top is None else _pictures(inputs, sides, top, int(unit), thumbnails),
+            [(name, _number(value)) for name, value in concepts[unit]] if concepts else [],
+            [] if shown is None else _pictures(inputs, *shown, int(unit), thumbnails),
         ]
 
 
@@ -127,44 +128,14 @@ def _checked(inputs: Inputs, network: str, layer: str) -> dict[int, tuple[int, f
     cosine = table[cosines[0]] if cosines else pd.Series(np.nan, table.index)
     return {
         int(unit): (level, _number(value))
-        for unit, level, value in zip(table["unit"], agreement(table), cosine, strict=True)
+        for unit, level, value in zip(table["unit"], levels(table), cosine, strict=True)
     }
 
 
-def agreement(table: pd.DataFrame) -> list[int]:
-    """Return 2 where the labels have the same name, 1 where one is in the other's top five, or 0.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of crosscheck.csv.
-    """
-    near = [name for name in table if name.endswith("_top5")]
-    close = table[near].fillna(0).astype(bool).any(axis=1) if near else False
-    return np.where(table["exact"], 2, np.where(close, 1, 0)).tolist()
-
-
-def _concepts(side: Labelling | None, layer: str) -> list[list[tuple[str, float | None]]]:
-    """Return the best concepts of each unit by CLIP, where whole score vectors are stored."""
-    if side is None or side.scores is None or layer not in side.layers:
-        return []
-    values, names = side.scores.layer(layer), side.scores.concepts
-    best = np.argsort(-values, axis=1, kind="stable")[:, :TOP_CONCEPTS]
-    return [
-        [(names[place], _number(row[place])) for place in places]
-        for row, places in zip(values, best, strict=True)
-    ]
-
-
 def _pictures(
-    inputs: Inputs,
-    sides: Sequence[Labelling | None],
-    top: Tops,
-    unit: int,
-    thumbnails: Thumbnails,
+    inputs: Inputs, side: Labelling, top: Tops, unit: int, thumbnails: Thumbnails
 ) -> list[tuple[int, str]]:
     """Return the places of a unit's top images, each with where the unit is active on it."""
-    side = next(s for s in sides if s is not None and s.source in inputs.photographs)
     photograph, probe = inputs.photographs[side.source], side.settings["probe"]["digest"]
     found = []
     for place, number in enumerate(top.image[unit][:IMAGES].tolist()):
@@ -175,5 +146,5 @@ def _pictures(
 
 
 def _number(value: float) -> float | None:
-    """Return a number as JSON can hold it, to four digits."""
-    return None if np.isnan(value) else float(f"{value:.4g}")
+    """Return a number as JSON can hold it, to four digits; None if it is none."""
+    return float(f"{value:.4g}") if np.isfinite(value) else None

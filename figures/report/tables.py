@@ -109,7 +109,7 @@ def _detectors(labellings: Sequence[Labelling]) -> Table:
             total, units = here.loc[ALL], len(part.layer(layer))
             row = [part.name, _named(layer), units, f"{total['detectors']} "]
             row[-1] += f"({total['detectors'] / units:.0%})"
-            row += [total["unique_best"], total["unique_paper"]]
+            row += [total["unique_best"], total["unique_paper"] if part.categories else ""]
             row += [_cell(here.loc[c]) if c in here.index else "" for c in categories]
             rows.append([str(cell) for cell in row])
     columns = ["network", "layer", "units", "detectors", "unique (best)", "unique (paper)"]

@@ -220,7 +220,10 @@
   options("category", Object.keys(data.categories));
   find("agrees").parentElement.hidden = units.every((unit) => unit.agrees === null);
   find("detector").parentElement.hidden = units.every((unit) => unit.detector === null);
-  if (units.every((unit) => unit.iou === null)) find("order").value = "similarity";
+  // an order by what no unit has is none; the first that is left is the one to return to
+  for (const [value, field] of [["iou", "iou"], ["similarity", "similarity"], ["cosine", "agrees"]]) {
+    if (units.every((unit) => unit[field] === null)) find("order").querySelector(`[value=${value}]`).remove();
+  }
   let waiting;
   form.addEventListener("input", () => {
     clearTimeout(waiting);

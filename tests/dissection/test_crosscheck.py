@@ -14,7 +14,7 @@ from dissection.chance import added, against_chance, shuffles, sums
 from dissection.crosscheck import OVERALL, crosscheck, matched
 from dissection.naming import bare
 from dissection.results import read, read_all
-from dissection.verdict import findings, summary, write
+from dissection.verdict import findings, levels, summary, write
 from dissection.verdict import read as read_check
 
 WORDS = ["bed", "cars", "dog", "red", "sea", "sky", "oven", "tree", "lamp", "wall"]
@@ -242,6 +242,18 @@ def test_what_was_written_is_read_again(tmp_path):
     (tmp_path / "crosscheck.json").write_text('{"format": "crosscheck/9"}')
     with pytest.raises(ValueError, match="crosscheck/9, expected crosscheck/1"):
         read_check(tmp_path, "net")
+
+
+def test_agreement_has_three_levels():
+    table = pd.DataFrame(
+        {
+            "exact": [True, False, False, False],
+            "iou_label_in_clip_top5": [True, True, False, False],
+            "clip_label_in_iou_top5": [True, False, False, True],
+        }
+    )
+    assert levels(table) == [2, 1, 0, 1]
+    assert levels(table[["exact"]]) == [2, 0, 0, 0]
 
 
 def test_no_detectors_are_no_failure(tmp_path):

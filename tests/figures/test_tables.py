@@ -3,11 +3,11 @@
 from collections import Counter
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import labelling
 
-from figures import bargraph, concepts, depth, distinct, distribution, only, sensitivity
+from dissection.profile import spread, sweep
+from figures import bargraph, concepts, depth, distinct, only
 
 ONE = {"l1": ["o car"] * 5 + ["t dots"] * 2, "l2": ["o car", "s sea", "s sea", "p leg", "p leg"]}
 OTHER = {"l1": ["o cat"] * 4 + ["t dots", "o car"], "l2": ["s sea", "m sand", "m sand", "m sand"]}
@@ -80,7 +80,7 @@ def test_only_here_counts_what_is_left_out():
 
 
 def test_the_distribution_is_of_each_categorys_best_label(pair):
-    table = distribution.rows(pair).set_index(["layer", "category", "network"])
+    table = spread(pair).set_index(["layer", "category", "network"])
     own = pair[0].layer("l1")["texture-score"]
     row = table.loc[("l1", "texture", "one")]
     assert row["median"] == np.median(own)
@@ -89,17 +89,10 @@ def test_the_distribution_is_of_each_categorys_best_label(pair):
 
 
 def test_fewer_units_pass_a_higher_threshold(pair):
-    table = sensitivity.rows(pair[:1])
+    table = sweep(pair[:1])
     for row in table[table["layer"] == "l1"].itertuples():
         above = [s > row.threshold for s in SCORES["l1"]]
         assert row.detectors == sum(above)
         assert row.unique_best == len({n for n, a in zip(ONE["l1"], above, strict=True) if a})
     at = table[(table["threshold"] == 0.04) & (table["layer"] == "l2")]
     assert at["detectors"].item() == pair[0].layer("l2")["detector"].sum()
-
-
-def test_tables_of_several_networks_are_data_frames_of_numbers(pair):
-    for module in (depth, distribution, sensitivity):
-        table = module.rows(pair)
-        assert isinstance(table, pd.DataFrame)
-        assert not table.select_dtypes("number").isna().any().any()

@@ -84,18 +84,6 @@ def test_rows_hold_the_units_own_masks(inputs, runs):
         np.testing.assert_array_equal(decoded(text, found["grids"]["mini_scenes"]), mask)
 
 
-def test_agreement_has_three_levels():
-    table = pd.DataFrame(
-        {
-            "exact": [True, False, False, False],
-            "iou_label_in_clip_top5": [True, True, False, False],
-            "clip_label_in_iou_top5": [True, False, False, True],
-        }
-    )
-    assert browser.agreement(table) == [2, 1, 0, 1]
-    assert browser.agreement(table[["exact"]]) == [2, 0, 0, 0]
-
-
 def test_the_summary_counts_detectors():
     one = labelling("one", {"l": ["o car"] * 3 + ["s sea"]}, {"l": [0.5, 0.2, 0.01, 0.3]})
     detectors = next(tables.tables(given(one)))
