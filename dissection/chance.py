@@ -32,6 +32,10 @@ class Sums(NamedTuple):
     """(2,) int64."""
 
 
+NOTHING = Sums(0.0, 0, np.zeros(0), np.zeros(0, int), np.zeros(2), np.zeros(2, int))
+"""Of no unit at all."""
+
+
 class Chance(NamedTuple):
     """The mean of a measure, and what it is when the units are paired otherwise."""
 

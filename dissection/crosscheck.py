@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dissection import agreement, naming
-from dissection.chance import Sums, added, against_chance, shuffles, sums
+from dissection.chance import NOTHING, Sums, added, against_chance, shuffles, sums
 from dissection.meaning import Embed
 from dissection.results import Labelling
 
@@ -126,14 +126,17 @@ def crosscheck(
         for place, name in enumerate(layers)
     ]
     definitions = agreement.definitions(embedders)
-    measures = [name for name in definitions if name in results[0].found["all"]]
+    # one that a layer lacks, as where no name by CLIP has a category, is undefined there
+    taken = {name for result in results for name in result.found["all"]}
+    measures = [name for name in definitions if name in taken]
+    reasons = {k: v for result in results for k, v in result.left_out.items() if k not in taken}
     return Crosscheck(
         iou,
         clip,
         _sorted(pd.concat([result.table for result in results], ignore_index=True)),
         _agreement(dict(zip(layers, results, strict=True)), measures),
         {name: definitions[name] for name in measures},
-        results[0].left_out,
+        reasons,
         {"permutations": permutations, "seed": seed, "synonyms": len(synonyms or {})},
     )
 
@@ -261,7 +264,8 @@ def _agreement(results: dict[str, _Checked], measures: list[str]) -> pd.DataFram
         parts = [results[layer]] if layer in results else list(results.values())
         for group in GROUPS:
             for measure in measures:
-                total = added([part.found[group][measure] for part in parts])
+                found = [part.found[group] for part in parts if measure in part.found[group]]
+                total = added([sums_of[measure] for sums_of in found]) if found else NOTHING
                 numbers = against_chance(total, measure not in agreement.RANKS)._asdict()
                 rows.append({"layer": layer, "group": group, "measure": measure, **numbers})
     return pd.DataFrame(rows)

@@ -125,6 +125,12 @@ def draw_scatter(axes: Axes, units: pd.DataFrame) -> Axes:
     return axes
 
 
+def _layers(check: Findings) -> list[str]:
+    """Return the layers in their order, without what stands for all of them."""
+    known = set(check.units["layer"])
+    return [name for name in dict.fromkeys(check.agreement["layer"]) if name in known]
+
+
 def _said(measure: str) -> str:
     if measure.startswith("cosine_"):
         return f"cosine ({panels.shortened(measure.removeprefix('cosine_'), 18)})"
@@ -151,7 +157,7 @@ def _agreement(check: Findings, rule: str) -> Drawing:
         f"agreement-{check.network}",
         "agreement",
         f"{check.network}: how often IoU and CLIP agree",
-        f"n = {len(check.units):,} units of {', '.join(check.units['layer'].unique())}. Share of "
+        f"n = {len(check.units):,} units of {', '.join(_layers(check))}. Share of "
         "units (same category: of those with a name by CLIP that is the probe set's), and mean "
         f"cosine of the two labels in a space of meaning. {CHANCE} Filled: outside it. {rule}",
         table,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.image import AxesImage
 
 from dissection.folder import file_name
 from figures.palette import SOFT
@@ -117,5 +118,8 @@ def save(
 def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
     """Return the bytes of a figure in a format."""
     memory = io.BytesIO()
+    for image in figure.findobj(AxesImage):
+        # a vector format holds the pixels of a picture as they are
+        image.set_interpolation("antialiased" if form == "png" else "none")
     figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi)
     return memory.getvalue()

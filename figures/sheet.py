@@ -192,7 +192,9 @@ def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     heights = [max(1, -(-len(row.pictures) // across)) for row in shown]
     starts = np.cumsum([0, *heights])
     pictures = np.vstack([_strip(row.pictures, across) for row in shown])
-    axes.imshow(pictures, extent=(_WORDS, _WORDS + across, starts[-1], 0), interpolation="none")
+    axes.imshow(
+        pictures, extent=(_WORDS, _WORDS + across, starts[-1], 0), interpolation="antialiased"
+    )
     for row, line in zip(shown, starts[:-1], strict=True):
         _write(axes, row, line)
         if row.scores:

@@ -228,6 +228,26 @@ def test_files_are_complete_and_valid(tmp_path):
     assert len(table) == len(WORDS)
 
 
+@pytest.mark.parametrize("order", [("known", "unknown"), ("unknown", "known")])
+def test_a_layer_without_known_categories_is_no_failure(tmp_path, order):
+    words = {"known": ["car", "dog", "sea"], "unknown": ["x", "y", "z"]}
+    for layer in order:
+        labelled.tally(
+            tmp_path / f"netdissect-net-{layer}.csv", words["known"], [0.5, 0.4, 0.3],
+            ["object", "object", "scene"],
+        )  # fmt: skip
+    labelled.descriptions(tmp_path / "clip_dissect-net.csv", {name: words[name] for name in order})
+    iou, clip = read_all([*sorted(tmp_path.glob("netdissect*")), tmp_path / "clip_dissect-net.csv"])
+    result = crosscheck(iou, clip, permutations=10)
+    table = result.agreement.set_index(["layer", "group", "measure"])["value"]
+    assert table["known", "all", "same_category"] == 1
+    assert np.isnan(table["unknown", "all", "same_category"])
+    assert table[OVERALL, "all", "same_category"] == 1
+    assert "same_category" not in result.left_out
+    write(result, tmp_path)
+    assert read_check(tmp_path, "net").agreement["value"].isna().sum() == 2
+
+
 def test_what_was_written_is_read_again(tmp_path):
     labelled.run(tmp_path / "run", units=12)
     result = crosscheck(*read(tmp_path / "run"), permutations=20)
