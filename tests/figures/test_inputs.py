@@ -1,0 +1,177 @@
+"""Mixtures of runs and files: what belongs together, and what does not."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import given, labelling
+
+from dissection.results import read_all
+from figures import bargraph, catalogue, concepts, only
+from figures.drawing import Drawing, render
+from figures.inputs import categories, read
+from figures.options import Options
+from figures.palette import CATEGORIES, colour
+from figures.report import browser
+from figures.report.page import write
+from figures.report.thumbnails import Thumbnails
+from figures.style import styled
+
+
+def test_two_runs_of_one_network_keep_their_own_names_by_both_methods(runs, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(runs[0], again)
+    found = read_all([runs[0], again])
+    assert [(part.name, part.method) for part in found] == [
+        ("mini_scenes (mini_scenes)", "iou"), ("mini_scenes (mini_scenes)", "clip"),
+        ("mini_scenes (again)", "iou"), ("mini_scenes (again)", "clip"),
+    ]  # fmt: skip
+    inputs = read([runs[0], again], lambda _: None)
+    assert [check.network for check in inputs.checks] == [found[0].name, found[2].name]
+    rows = browser.units(inputs, Thumbnails())["units"]
+    assert len(rows) == 2 * (128 + 256)
+    assert write(inputs, [], tmp_path / "report").is_file()
+
+
+def test_a_run_by_iou_alone_is_not_joined_to_another_runs_descriptions(runs, tmp_path):
+    alone = tmp_path / "alone"
+    shutil.copytree(runs[0], alone)
+    for name in ("descriptions.csv", "clip.h5", "crosscheck.csv", "crosscheck.json"):
+        (alone / name).unlink()
+    inputs = read([alone, runs[0]], lambda _: None)
+    assert len(inputs.checks) == 1
+    rows = pd.DataFrame(browser.units(inputs, Thumbnails())["units"], columns=browser.FIELDS)
+    mine = rows[rows["network"] == "mini_scenes (alone)"]
+    assert len(mine) == 128 + 256
+    assert mine["description"].isna().all()
+    assert mine["agrees"].isna().all()
+
+
+def test_one_network_by_each_method_in_its_own_file_is_one(tmp_path):
+    import labelled
+
+    iou = labelled.tally(tmp_path / "netdissect-net-fc.csv", ["car"], [0.5])
+    clip = labelled.descriptions(tmp_path / "clip_dissect-net.csv", {"fc": ["car"]})
+    other = labelled.descriptions(tmp_path / "clip_dissect-other.csv", {"fc": ["car"]})
+    assert [part.name for part in read_all([other, iou, clip])] == ["other", "net", "net"]
+
+
+def test_layers_show_the_photographs_of_the_run_that_has_them(tmp_path):
+    """Layer a has a run by IoU on one probe set, layer b one by CLIP on another."""
+    iou = labelling("net", {"a": ["o car"]})
+    clip = labelling("net", {"b": ["car"]}, method="clip")
+    taken, parts, photographs = [], [], {}
+    for part, layer in ((iou, "a"), (clip, "b")):
+        folder = tmp_path / layer
+        folder.mkdir()
+        name = "scores.h5" if part.method == "iou" else "clip.h5"
+        with h5py.File(folder / name, "w") as file:
+            file["concepts"] = ["car"]
+            file[f"layers/{layer}/top/image"] = np.array([[3, 4]])
+            file[f"layers/{layer}/top/value"] = np.ones((1, 2), np.float32)
+            if part.method == "clip":
+                file[f"layers/{layer}/top/concept"] = np.array([[0]])
+                file[f"layers/{layer}/top/similarity"] = np.array([[0.5]])
+        part.settings["probe"] = {"digest": layer, "name": layer, "images": 9}
+        parts.append(type(part)(**{**vars(part), "source": folder}))
+
+        def photograph(number, layer=layer):
+            taken.append((layer, number))
+            return np.zeros((8, 8, 3), np.uint8)
+
+        photographs[folder] = photograph
+    inputs = given(*parts)._replace(photographs=photographs)
+    found = browser.units(inputs, Thumbnails())
+    assert taken == [("a", 3), ("a", 4), ("b", 3), ("b", 4)]
+    rows = pd.DataFrame(found["units"], columns=found["fields"])
+    assert rows["concepts"].tolist() == [[], [("car", 0.5)]]
+
+
+@pytest.fixture
+def foreign():
+    """Return labellings whose categories are not Broden's."""
+    found = []
+    for name, own in (("one", "action"), ("other", "emotion")):
+        part = labelling(name, {"l": [f"o {own}"] * 5})
+        table = part.units.assign(category=own, **{f"{own}-label": own, f"{own}-score": 0.2})
+        found.append(type(part)(**{**vars(part), "units": table}))
+    return found
+
+
+def test_categories_of_ones_own_have_the_same_colour_everywhere(foreign):
+    kinds = categories(foreign)
+    assert kinds[-2:] == ["action", "emotion"]
+    tints = {name: colour(name, kinds) for name in kinds}
+    assert len(set(tints.values())) == len(kinds)
+    for module in (concepts, only):
+        drawing = next(module.drawings(given(*foreign), Options()))
+        with styled():
+            figure = render(drawing)
+        bars = {
+            patch.get_edgecolor()[:3] for axes in figure.axes for patch in axes.patches
+        }  # the edge of a bar has its colour, whatever its filling
+        legend = {
+            text.get_text(): handle.get_facecolor()[:3]
+            for box in figure.findobj(lambda a: type(a).__name__ == "Legend")
+            for text, handle in zip(box.get_texts(), box.legend_handles, strict=True)
+        }
+        assert {legend["action"], legend["emotion"]} <= bars
+
+
+def test_an_unknown_category_is_no_colour():
+    with pytest.raises(ValueError, match="mood"):
+        colour("mood", list(CATEGORIES))
+
+
+def test_the_legend_counts_concepts_that_are_not_drawn():
+    many = [f"o {i:04d}" for i in range(300)] + ["p leg", "p leg"]
+    drawing = next(bargraph.drawings(given(labelling("net", {"l": many})), Options()))
+    assert len(drawing.table) == bargraph.MOST
+    with styled():
+        axes = render(drawing).axes[0]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[:3] == ["object: 300 (300)", "part: 1 (2)", "scene: 0 (0)"]
+
+
+def test_a_table_without_labels_by_category_is_drawn_as_far_as_it_goes(tmp_path):
+    path = tmp_path / "units.csv"
+    table = {"layer": "fc", "unit": range(3), "label": "car", "category": "object", "iou": 0.5}
+    pd.DataFrame(table | {"detector": True}).to_csv(path, index=False)
+    inputs = read([path], lambda _: None)
+    found = list(catalogue.drawings(inputs, Options()))
+    said = [one for one in found if isinstance(one, str)]
+    drawn = [one for one in found if isinstance(one, Drawing)]
+    assert any("lacks the best label by category" in text for text in said)
+    assert {one.kind for one in drawn} == {"concepts", "distinct", "bargraph", "sensitivity"}
+    assert write(inputs, drawn, tmp_path / "report").is_file()
+
+
+def test_layers_of_other_categories_make_one_page(tmp_path):
+    import labelled
+
+    first = labelled.tally(tmp_path / "netdissect-net-l1.csv", ["car"], [0.5])
+    second = labelled.tally(tmp_path / "netdissect-net-l2.csv", ["dog"], [0.5])
+    table = pd.read_csv(second, keep_default_na=False)
+    table.filter(regex="^(?!scene)").to_csv(second, index=False)
+    inputs = read([first, second], lambda _: None)
+    drawn = [d for d in catalogue.drawings(inputs, Options()) if isinstance(d, Drawing)]
+    assert write(inputs, drawn, tmp_path / "report").is_file()
+
+
+def test_a_network_that_lacks_a_layer_is_said_to_lack_it():
+    three = [
+        labelling("a", {"l1": ["o x"], "l2": ["o y"]}),
+        labelling("b", {"l1": ["o z"], "l2": ["o y"]}),
+        labelling("c", {"l1": ["o y"]}),
+    ]
+    drawing = next(only.drawings(given(*three), Options()))
+    assert set(drawing.table["layer"]) == {"l1"}
+    three[1] = labelling("b", {"l1": ["o z"], "l2": ["o w"]})
+    drawing = next(only.drawings(given(*three), Options()))
+    with styled():
+        figure = render(drawing)
+    by_title = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    texts = [text.get_text() for text in by_title["c\nl2"].texts]
+    assert texts == ["has no such layer"]
