@@ -1,7 +1,7 @@
 """The pass over the shards once the thresholds are exact: counts, and each unit's top images."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from dissection.layouts import LayerInfo
 from dissection.shards import Cells, Shard, ShardStore, unpack
 from dissection.stencils import Stencils, stencils
 from dissection.tally import Counts, Labels, count, merge, no_counts
+from dissection.threads import small_operations
 
 TOP_IMAGES = 10
 
@@ -86,7 +87,7 @@ def count_shards(
             return here, {i.name: _top(shard, i.name) for i in layers}, images
 
     with (
-        _small_operations(device) as workers,
+        small_operations(device) as workers,
         closing(in_order(counted, numbers, workers, workers + 1)) as results,
     ):
         for here, top, images in results:
@@ -94,24 +95,6 @@ def count_shards(
             tops = {name: merge_top([tops[name], top[name]]) for name in tops}
             advance(images)
     return counts, tops
-
-
-@contextmanager
-def _small_operations(device: torch.device) -> Iterator[int]:
-    """Yield how many threads to count with, each of which runs its operations alone.
-
-    Counting is many short operations. Sharing each between threads gains little and, where other
-    programs keep a core busy, costs a wait for it thousands of times a second.
-    """
-    threads = torch.get_num_threads()
-    if device.type != "cpu":
-        yield 1
-        return
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _count(cells: Cells, info: LayerInfo, threshold: Tensor, shown: Labels, on: Stencils) -> Counts:

@@ -1,26 +1,18 @@
 """Similarity of units and concepts from CLIP features, in bounded memory.
 
 Concepts are streamed: for a block of them the scores of the images that matter are computed, used
-and forgotten, so the images-by-concepts matrix never exists. The softmax of an image runs over all
-concepts; its normaliser comes from a first pass over blocks of images.
+and forgotten, so no more of the images-by-concepts matrix exists than may be kept between the two
+passes of a softmax. How, is in `dissection.clip.blocks`.
 """
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dissection.clip.measures import MEASURES, TILE, Measure, named
+from dissection.clip.blocks import BUDGET, Progress, Scores, stream
+from dissection.clip.measures import MEASURES, named
 
-BUDGET = 1 << 26
-"""Bytes for the arrays of a block of concepts, beside inputs and result: 64 MiB.
-
-More is slower: larger arrays leave the caches and are returned to the system after every block.
-"""
-
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, and of how many."""
+KEEP = 1 << 30
+"""Bytes of scores kept from the first of two passes: to multiply anew is most of the second."""
 
 
 def score(
@@ -30,13 +22,14 @@ def score(
     similarity: str = "soft_wpmi",
     *,
     budget: int = BUDGET,
+    keep: int = KEEP,
     progress: Progress | None = None,
 ) -> Tensor:
     """Return how similar every unit is to every concept.
 
     The same as ``similarity(image_features @ text_features.T, activations)`` with the published
     defaults, up to rounding. 63,305 images, 20,000 concepts and 512 units of 512 features take
-    less than 2 GB in all, the process included.
+    less than 2.5 GB in all, the process included.
 
     Parameters
     ----------
@@ -49,7 +42,9 @@ def score(
     similarity : str
         A name in `dissection.clip.similarity.SIMILARITIES`.
     budget : int
-        Bytes for the arrays of a block of concepts; changes memory and time only.
+        Bytes for the arrays of all blocks of concepts under way; changes memory and time only.
+    keep : int
+        Bytes of scores that may be kept between two passes; likewise.
     progress : callable, optional
         Called with (done, total) after every block, in concepts; soft_wpmi and wpmi pass twice.
 
@@ -82,97 +77,12 @@ def score(
     measure = prepare(activations.to(dtype))
     rows, texts = image_features[measure.images].to(dtype), text_features.to(dtype)
     scores = Scores(
-        len(texts), dtype, lambda span: rows[span] @ texts.t(), lambda part: rows @ texts[part].t()
+        len(texts),
+        dtype,
+        lambda span: rows[span] @ texts.t(),
+        lambda part, out: torch.mm(rows, texts[part].t(), out=out),
     )
-    return stream(measure, scores, budget, progress)
-
-
-class Scores(NamedTuple):
-    """The scores of a measure's n images and M concepts, a part at a time."""
-
-    concepts: int
-    """M."""
-    dtype: torch.dtype
-    """Of the parts."""
-    rows: Callable[[slice], Tensor]
-    """Some of the n images -> (b, M)."""
-    columns: Callable[[slice], Tensor]
-    """Some of the concepts -> (n, m)."""
-
-
-def stream(
-    measure: Measure, scores: Scores, budget: int = BUDGET, progress: Progress | None = None
-) -> Tensor:
-    """Return (U, M) of a measure, a block of concepts after the other.
-
-    Parameters
-    ----------
-    measure : Measure
-        With the units prepared.
-    scores : Scores
-        Of its images; not changed here.
-    budget : int
-        Bytes for the arrays of a block.
-    progress : callable, optional
-        Called with (done, total), in concepts.
-
-    Raises
-    ------
-    ValueError
-        If one concept, or one image where there is a softmax, does not fit the budget.
-    """
-    concepts = scores.concepts
-    # an image has its scores, their exponentials and a copy
-    least = max(measure.width, 0 if measure.a is None else 3 * concepts) * scores.dtype.itemsize
-    if budget < least:
-        raise ValueError(
-            f"a budget of {budget} bytes does not hold one concept; it must be at least {least}"
-        )
-    report = progress or (lambda done, total: None)
-    first = 0 if measure.a is None else concepts
-    block = scores.columns
-    step = budget // (measure.width * scores.dtype.itemsize)
-    if measure.a is not None:
-        block = _probabilities(
-            measure, scores, budget, min(step, concepts), lambda done: report(done, 2 * concepts)
-        )
-    found = []
-    for start in range(0, concepts, step):
-        part = slice(start, min(start + step, concepts))
-        found.append(measure.finish(block(part)))
-        report(first + part.stop, first + concepts)
-    return torch.cat(found, 1)
-
-
-def _probabilities(
-    measure: Measure, scores: Scores, budget: int, step: int, report: Callable[[int], None]
-) -> Callable[[slice], Tensor]:
-    """Return what gives the softmax probabilities of at most `step` concepts, (n, m)."""
-    normaliser = _normaliser(measure, scores, budget, report)
-    # one array for all blocks: the system would clear a new one for each
-    buffer = normaliser.new_empty(len(normaliser) * step)
-
-    def block(part: slice) -> Tensor:
-        raw = scores.columns(part)
-        out = buffer[: raw.numel()].view(raw.shape)
-        return torch.add(-normaliser[:, None], raw, alpha=measure.a, out=out).exp_()
-
-    return block
-
-
-def _normaliser(
-    measure: Measure, scores: Scores, budget: int, report: Callable[[int], None]
-) -> Tensor:
-    """Return (n,), the logarithm of the sum of exp(a · score) over all concepts."""
-    images, concepts = len(measure.images), scores.concepts
-    step = budget // (3 * concepts * scores.dtype.itemsize)
-    tile = max(1, TILE // concepts)
-    found = []
-    for start in range(0, images, step):
-        rows = scores.rows(slice(start, start + step))
-        found += [(part * measure.a).logsumexp(1) for part in rows.split(tile)]
-        report(min(start + step, images) * concepts // images)
-    return torch.cat(found)
+    return stream(measure, scores, budget, keep, progress)
 
 
 def working_dtype(*inputs: Tensor) -> torch.dtype:

@@ -4,7 +4,7 @@ Formulas and defaults are those of CLIP-Dissect (Oikarinen and Weng, ICLR 2023, 
 file similarity.py of its repository); larger is more similar. Common to all: images of equal
 activation are taken in the order of their numbers, where the original leaves the order open; values
 must be finite; half precision is computed in float32. Each works through the concepts in blocks,
-so that beside inputs and result it needs `dissection.clip.scoring.BUDGET` bytes.
+so that beside inputs and result it needs `dissection.clip.blocks.BUDGET` bytes.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dissection.clip.blocks import Scores, stream
 from dissection.clip.measures import MEASURES, named
-from dissection.clip.scoring import Scores, check, check_same, stream, working_dtype
+from dissection.clip.scoring import check, check_same, working_dtype
 
 Similarity = Callable[..., Tensor]
 """(N, M) concept scores and (N, U) activations -> (U, M)."""
@@ -221,7 +222,7 @@ def _parts(matrix: Tensor, images: Tensor, dtype: torch.dtype) -> Scores:
     def rows(span: slice) -> Tensor:
         return (matrix[span] if every else matrix.index_select(0, images[span])).to(dtype)
 
-    def columns(part: slice) -> Tensor:
+    def columns(part: slice, _: Tensor) -> Tensor:
         block = matrix[:, part]
         return (block if every else block.index_select(0, images)).to(dtype)
 

@@ -50,11 +50,13 @@ def test_blocks_of_concepts_change_nothing(name, dtype, tolerance, budget):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_array_exceeds_the_budget(name):
+def test_no_array_exceeds_the_budget(name, monkeypatch):
     images, texts, activations = features(images=400, concepts=4000)
     budget = 400_000
+    # a mode sees the operations of its own thread only
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     with Largest() as largest:
-        score(images, texts, activations, name, budget=budget)
+        score(images, texts, activations, name, budget=budget, keep=budget)
     matrix = 400 * 4000 * 4
     assert 0 < largest.size <= max(budget, 4000 * D * 4)
     assert largest.size < matrix / 10
@@ -69,6 +71,37 @@ def test_progress_counts_to_the_end(name, passes):
     assert list(done) == sorted(set(done))
     assert set(totals) == {passes * M}
     assert done[-1] == passes * M
+
+
+@pytest.mark.parametrize("keep", [0, N * 31 * 4, N * M * 4, 1 << 30])
+@pytest.mark.parametrize("name", ["soft_wpmi", "wpmi"])
+def test_scores_kept_between_passes_change_nothing(name, keep):
+    images, texts, activations = features()
+    direct = SIMILARITIES[name](images @ texts.T, activations)
+    kept = score(images, texts, activations, name, budget=100_000, keep=keep)
+    torch.testing.assert_close(kept, direct, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_change_nothing(name, monkeypatch):
+    results = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        results.append(score(*features(dtype=torch.float64), name, budget=2_000_000))
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0], rtol=1e-9, atol=1e-9)
+
+
+def test_number_of_threads_is_as_before():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    score(*features())
+    assert torch.get_num_threads() == before
+    with pytest.raises(KeyboardInterrupt):
+        score(*features(), budget=100_000, progress=stop)
+    assert torch.get_num_threads() == before
 
 
 def test_soft_wpmi_is_the_default():
