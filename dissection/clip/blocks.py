@@ -5,6 +5,7 @@ each, then blocks of concepts the result; else the second alone. `dissection.cli
 arithmetic, `dissection.clip.scoring` and `dissection.clip.similarity` where scores come from.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +22,14 @@ BUDGET = 1 << 26
 
 More is slower: larger arrays leave the caches and are returned to the system after every block.
 """
+
+_WIDEST = 128
+"""Concepts of a block, at most: the rows of more images fit the caches."""
+
+_LINE = 16
+"""Concepts of a cache line, at most; blocks that are whole ones are faster to pick rows from."""
+
+_LN2 = math.log(2)
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done, and of how many."""
@@ -106,7 +115,7 @@ def _finished(work: _Work, fill: Fill, done: int) -> Tensor:
     """Return (U, M); `done` concepts count as done before."""
     measure, scores = work.measure, work.scores
     images, step = len(measure.images), work.share // (measure.width * scores.dtype.itemsize)
-    spans = _spans(scores.concepts, step)
+    spans = _spans(scores.concepts, min(_WIDEST, step - step % _LINE or step))
     own = threading.local()
 
     def block(part: slice) -> Tensor:
@@ -137,10 +146,18 @@ def _probabilities(work: _Work, keep: int) -> Fill:
     )
     normaliser = _normaliser(work, kept)
 
+    shift, scale = (-normaliser[:, None]).div_(_LN2), measure.a / _LN2
+
     def fill(part: slice, out: Tensor) -> Tensor:
         inside = part.stop <= kept.shape[1]
         raw = kept[:, part] if inside else scores.columns(part, out)
-        return torch.add(-normaliser[:, None], raw, alpha=measure.a, out=out).exp_()
+        tile = max(1, TILE // raw.shape[1])
+        for some, offset, prob in zip(
+            raw.split(tile), shift.split(tile), out.split(tile), strict=True
+        ):
+            # powers of 2: on a processor they are several times as fast
+            torch.add(offset, some, alpha=scale, out=prob).exp2_()
+        return out
 
     return fill
 
@@ -159,7 +176,7 @@ def _normaliser(work: _Work, kept: Tensor) -> Tensor:
         with torch.inference_mode():
             rows = scores.rows(span)
             kept[span] = rows[:, : kept.shape[1]]
-            return torch.cat([(part * measure.a).logsumexp(1) for part in rows.split(tile)])
+            return torch.cat([_logsumexp(part * measure.a) for part in rows.split(tile)])
 
     found = []
     with closing(each(block, spans, work.threads)) as results:
@@ -167,3 +184,10 @@ def _normaliser(work: _Work, kept: Tensor) -> Tensor:
             found.append(result)
             work.report(span.stop * concepts // images)
     return torch.cat(found)
+
+
+def _logsumexp(rows: Tensor) -> Tensor:
+    """Return the logarithm of the sum of exp over each row, which is lost."""
+    # in one operation, twice as fast as `logsumexp`
+    first = rows[:, 0].clone()
+    return first - torch.log_softmax(rows, 1, out=rows)[:, 0]

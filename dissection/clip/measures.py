@@ -167,23 +167,21 @@ def _evidence(prob: Tensor, rows: Tensor, weights: list[float], min_prob: float)
     gains = [p / floor for p, floor in zip(weights, floors, strict=True)]
     largest = math.log1p(max(gains))
     group = max(1, int(math.log(torch.finfo(prob.dtype).max) / largest)) if largest else len(gains)
-    total = prob.new_full((len(rows), prob.shape[1]), sum(math.log(floor) for floor in floors))
+    # logarithms to the base 2: on a processor they are several times as fast
+    total = prob.new_full((len(rows), prob.shape[1]), sum(math.log2(floor) for floor in floors))
     tile = max(1, TILE // prob.shape[1])
+    buffers = prob.new_empty(2, min(tile, len(rows)), prob.shape[1])
     for images, sums in zip(rows.split(tile), total.split(tile), strict=True):
+        product, gathered = buffers[:, : len(images)]
         for first in range(0, len(gains), group):
-            chosen = images[:, first : first + group].t().contiguous()
-            sums += _product(prob, chosen, gains[first : first + group]).log_()
-    return total
-
-
-def _product(prob: Tensor, images: Tensor, gains: list[float]) -> Tensor:
-    """Return the product over ranks (leading axis of `images`) of 1 + gain prob[image]."""
-    product = prob.new_ones(images.shape[1], prob.shape[1])
-    gathered = torch.empty_like(product)
-    for rank, gain in zip(images, gains, strict=True):
-        torch.index_select(prob, 0, rank, out=gathered)
-        product.addcmul_(product, gathered, value=gain)
-    return product
+            ranks = slice(first, first + group)
+            chosen = images[:, ranks].t().contiguous().unbind()
+            product.fill_(1)
+            for image, gain in zip(chosen, gains[ranks], strict=True):
+                torch.index_select(prob, 0, image, out=gathered)
+                product.addcmul_(product, gathered, value=gain)
+            sums += product.log2_()
+    return total.mul_(math.log(2))
 
 
 def rank_reorder(
