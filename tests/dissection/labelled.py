@@ -40,6 +40,16 @@ def descriptions(path, layers):
     return path
 
 
+def published(folder):
+    """A NetDissect and a CLIP-Dissect file of one network, and one of another; their paths."""
+    labels, scores = ["car", "sea-s", "dog"], [0.5, 0.3, 0.02]
+    iou = tally(folder / "netdissect-net-layer4.csv", labels, scores)
+    layers = {"layer3": ["a", "b"], "layer4": ["cars", "Sea", "cat"]}
+    clip = descriptions(folder / "clip_dissect-net.csv", layers)
+    other = descriptions(folder / "clip_dissect-other-layer4.csv", {"layer4": ["sea"]})
+    return str(iou), str(clip), str(other)
+
+
 def card(folder, digest="d1", method="both", name="net", **settings):
     folder.mkdir(parents=True, exist_ok=True)
     model = {"name": name, "digest": digest}

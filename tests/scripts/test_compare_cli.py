@@ -15,13 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def published(tmp_path):
-    iou = labelled.tally(
-        tmp_path / "netdissect-net-layer4.csv", ["car", "sea-s", "dog"], [0.5, 0.3, 0.02]
-    )
-    layers = {"layer3": ["a", "b"], "layer4": ["cars", "Sea", "cat"]}
-    clip = labelled.descriptions(tmp_path / "clip_dissect-net.csv", layers)
-    other = labelled.descriptions(tmp_path / "clip_dissect-other-layer4.csv", {"layer4": ["sea"]})
-    return str(iou), str(clip), str(other)
+    return labelled.published(tmp_path)
 
 
 def command(tmp_path, *results, encoder="none"):

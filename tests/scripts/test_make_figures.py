@@ -19,13 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def published(tmp_path):
-    iou = labelled.tally(
-        tmp_path / "netdissect-net-layer4.csv", ["car", "sea-s", "dog"], [0.5, 0.3, 0.02]
-    )
-    layers = {"layer3": ["a", "b"], "layer4": ["cars", "Sea", "cat"]}
-    clip = labelled.descriptions(tmp_path / "clip_dissect-net.csv", layers)
-    other = labelled.descriptions(tmp_path / "clip_dissect-other-layer4.csv", {"layer4": ["sea"]})
-    return [str(path) for path in (iou, clip, other)]
+    return labelled.published(tmp_path)
 
 
 @pytest.fixture(scope="module")
