@@ -60,8 +60,9 @@ def why(labellings: Sequence[Labelling]) -> str:
 
 
 def networks(labellings: Sequence[Labelling]) -> str:
-    """Return the names of networks in words."""
-    return _listed([part.name for part in labellings])
+    """Return the names of networks in words; of more than three only how many they are."""
+    names = [part.name for part in labellings]
+    return _listed(names) if len(names) < 4 else f"{len(names)} networks"
 
 
 def _quantile(labelling: Labelling) -> str:

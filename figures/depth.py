@@ -126,7 +126,7 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
     def paint(figure: FigureBase) -> None:
         axes = panels.columns(figure, len(labellings) + 1, across)
         for one, (name, part) in zip(axes, table.groupby("network", sort=False), strict=False):
-            one.set_title(panels.shortened(name, 30))
+            one.set_title(panels.shortened(name, 24))
             draw(one, part, kinds)
         axes[0].set_ylabel("share of detectors")
         axes[-1].set_title("units that are detectors")
