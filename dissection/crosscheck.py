@@ -15,6 +15,7 @@ import pandas as pd
 from dissection import agreement, naming
 from dissection.chance import NOTHING, Sums, added, against_chance, shuffles, sums
 from dissection.meaning import Embed
+from dissection.notes import notes
 from dissection.results import Labelling
 
 __all__ = ["OVERALL", "Crosscheck", "crosscheck", "matched", "pairs"]
@@ -137,7 +138,12 @@ def crosscheck(
         _agreement(dict(zip(layers, results, strict=True)), measures),
         {name: definitions[name] for name in measures},
         reasons,
-        {"permutations": permutations, "seed": seed, "synonyms": len(synonyms or {})},
+        {
+            "permutations": permutations,
+            "seed": seed,
+            "synonyms": len(synonyms or {}),
+            "notes": notes(iou, clip),
+        },
     )
 
 

@@ -221,7 +221,7 @@ def test_files_are_complete_and_valid(tmp_path):
         "crosscheck.json",
     ]
     card = json.loads((tmp_path / "new" / "out" / "crosscheck.json").read_text())
-    assert card["settings"] == {"permutations": 10, "seed": 0, "synonyms": 0}
+    assert card["settings"] == {"permutations": 10, "seed": 0, "synonyms": 0, "notes": []}
     assert {row["measure"] for row in card["agreement"]} <= set(card["definitions"])
     assert "spearman" in card["left_out"]
     table = pd.read_csv(tmp_path / "new" / "out" / "crosscheck.csv")
