@@ -141,6 +141,7 @@ def dissect(
     out: str | Path | None = None,
     preprocessing: Preprocessing | None = None,
     limit: int | None = None,
+    skip_bad: bool = False,
     config: IouConfig | None = None,
     clip: ClipConfig | None = None,
     execution: Execution | None = None,
@@ -164,6 +165,8 @@ def dissect(
         Of an nn.Module; ImageNet's at 224 pixels if not given.
     limit : int, optional
         Use the first images only, where ``probe`` is a file or folder.
+    skip_bad : bool
+        Leave out broken images, with a warning, where ``probe`` is a folder.
     config : IouConfig, optional
         What else determines the labels by IoU; the published values if not given.
     clip : ClipConfig, optional
@@ -184,7 +187,7 @@ def dissect(
     model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
-        with _opened(probe, limit) as opened, _evaluating(model.module):
+        with _opened(probe, limit, skip_bad) as opened, _evaluating(model.module):
             bars = _bars(execution.progress)
             message = run(model, layers, opened, folder, iou, clip, execution, bars)
         result = Dissection.read(folder.path, message)
@@ -213,11 +216,14 @@ def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | No
 
 
 def _opened(
-    probe: str | Path | ProbeSet | Photographs, limit: int | None
+    probe: str | Path | ProbeSet | Photographs, limit: int | None, skip_bad: bool
 ) -> AbstractContextManager[ProbeSet | Photographs]:
+    if isinstance(probe, str | Path) and Path(probe).is_dir():
+        return closing(Photographs(probe, limit, skip_bad=skip_bad))
+    if skip_bad:
+        raise ValueError(f"only broken images of a folder can be left out, and {probe} is none")
     if isinstance(probe, str | Path):
-        kind = Photographs if Path(probe).is_dir() else ProbeSet
-        return closing(kind(probe, limit))
+        return closing(ProbeSet(probe, limit))
     if limit is not None:
         raise ValueError("limit goes with a file or folder; open it with limit instead")
     return nullcontext(probe)

@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--limit", type=positive, metavar="N", help="use the first N images only")
     data.add_argument(
+        "--skip-bad", action="store_true", help="leave out the broken images of a folder"
+    )
+    data.add_argument(
         "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
     )
     _add_definitions(parser.add_argument_group("definitions"))
@@ -189,6 +192,7 @@ def _dissect(args: argparse.Namespace) -> None:
         method=args.method,
         out=args.out or Path("results") / file_name(default),
         limit=args.limit,
+        skip_bad=args.skip_bad,
         config=config,
         clip=clip,
         execution=execution,

@@ -154,7 +154,8 @@ class Photographs:
             for one in todo:
                 if isinstance(one, str) and not skip_bad:
                     raise ValueError(
-                        f"{one}; repair or remove it, or leave such files out (skip_bad)"
+                        f"{one}; repair or remove it, or leave such files out "
+                        "(--skip-bad, skip_bad=True)"
                     )
                 if isinstance(one, str):
                     log.warning("left out: %s", one)

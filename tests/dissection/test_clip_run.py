@@ -278,3 +278,20 @@ def test_a_folder_without_labels_has_no_iou(network, probe, clip, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="without labels, which IoU needs"):
         run(network, tmp_path, tmp_path / "run", clip, "iou", ["features"])
+
+
+def test_broken_images_of_a_folder_are_left_out_if_asked(network, probe, clip, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for i, data in enumerate(probe.jpegs(0, 4)):
+        (folder / f"{i}.jpg").write_bytes(data)
+    (folder / "5.jpg").write_bytes(b"no image")
+    words = tmp_path / "words.txt"
+    words.write_text("a tree\na red car\n")
+    config = ClipConfig(clip.encoder, concepts=str(words))
+    with pytest.raises(ValueError, match=r"5\.jpg cannot be decoded .*--skip-bad"):
+        run(network, folder, tmp_path / "run", config)
+    result = run(network, folder, tmp_path / "run", config, skip_bad=True)
+    assert result.card["settings"]["probe"]["images"] == 4
+    with pytest.raises(ValueError, match="only broken images of a folder can be left out"):
+        run(network, probe, tmp_path / "other", config, skip_bad=True)

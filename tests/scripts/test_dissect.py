@@ -129,6 +129,25 @@ def test_nan_and_a_broken_image_name_the_image(tmp_path, capsys):
     assert "image 9 (9.png): cannot be decoded" in capsys.readouterr().err
 
 
+def test_skip_bad_leaves_out_broken_images_of_a_folder(tmp_path, capsys, caplog):
+    pytest.importorskip("open_clip")
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for i, plane in enumerate(planted.drawn()[:4]):
+        (folder / f"{i}.png").write_bytes(planted.photograph(plane))
+    (folder / "9.png").write_bytes(b"no image")
+    (tmp_path / "words.txt").write_text("cat\ndog\n")
+    given = command(str(folder), tmp_path / "run", "--concepts", str(tmp_path / "words.txt"))
+    given[1] = "clip"
+    assert dissect.main(given) == 1
+    assert "9.png cannot be decoded" in (said := capsys.readouterr().err)
+    assert "--skip-bad" in said
+    assert dissect.main([*given, "--skip-bad"]) == 0
+    assert "left out: " in caplog.text
+    card = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert card["probe"]["images"] == 4
+
+
 @pytest.mark.parametrize(
     "options",
     [

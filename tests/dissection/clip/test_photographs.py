@@ -123,7 +123,9 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_named(name, folder):
     (folder / "b" / name).write_bytes(BROKEN[name])
-    with pytest.raises(ValueError, match=rf"^\S+b/{name} cannot be decoded \([^\n]*skip_bad\)$"):
+    with pytest.raises(
+        ValueError, match=rf"^\S+b/{name} cannot be decoded \([^\n]*\(--skip-bad, skip_bad=True\)$"
+    ):
         Photographs(folder)
 
 
