@@ -1,14 +1,16 @@
-"""What a comparison of networks found: CSV tables and a summary."""
+"""What a comparison of networks found, or one network has: CSV tables and a summary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dissection.compare import ALL, Comparison
-from dissection.results import METHOD_NAMES
+import pandas as pd
+
+from dissection.compare import ALL, OVERALL, Comparison, detectors, distinct
+from dissection.results import METHOD_NAMES, Labelling
 from dissection.shards import atomic
 from dissection.verdict import aligned
 
-__all__ = ["summary", "write"]
+__all__ = ["counts", "summary", "write", "write_counts"]
 
 EXAMPLES = 6
 
@@ -29,11 +31,47 @@ def write(found: Comparison, folder: str | Path) -> list[str]:
     }
     if found.detectors is not None:
         tables["detectors"] = found.detectors
+    return _write(tables, found.method, folder)
+
+
+def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
+    """Write <method>-distinct.csv and, of iou, iou-detectors.csv; return the names of the files.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written.
+    """
+    tables = {"distinct": distinct([labelling])}
+    if labelling.method == "iou":
+        tables["detectors"] = detectors(labelling)
+    return _write(tables, labelling.method, folder)
+
+
+def _write(tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        with atomic(Path(folder) / f"{found.method}-{name}.csv") as handle:
+        with atomic(Path(folder) / f"{method}-{name}.csv") as handle:
             table.to_csv(handle, index=False, lineterminator="\n")
-    return [f"{found.method}-{name}.csv" for name in tables]
+    return [f"{method}-{name}.csv" for name in tables]
+
+
+def counts(labelling: Labelling) -> str:
+    """Return how many concepts and detectors one network has, by layer and category, as text."""
+    table = distinct([labelling])
+    if table["layer"].nunique() == 2:
+        table = table[table["layer"] != OVERALL]
+    of = ", those of detectors (of detectors)" if labelling.method == "iou" else ""
+    rows = [
+        ["layer", "concepts"],
+        *([row.layer, _distinct_cell(row)] for row in table.itertuples()),
+    ]
+    title = f"{METHOD_NAMES[labelling.method]} labels of {labelling.name}"
+    lines = [f"{title}: different concepts (of units){of}:", *aligned(rows)]
+    if labelling.method == "iou":
+        found = aligned(_detector_rows(detectors(labelling)))
+        lines += ["", "detectors: unique by the best label / by the paper's rule:", *found]
+    return "\n".join(lines)
 
 
 def summary(found: Comparison) -> str:
@@ -48,7 +86,7 @@ def summary(found: Comparison) -> str:
     lines += aligned(_alone(found))
     if found.detectors is not None:
         lines += ["", "detectors: unique by the best label / by the paper's rule:"]
-        lines += aligned(_detector_rows(found))
+        lines += aligned(_detector_rows(found.detectors))
     return "\n".join(lines)
 
 
@@ -96,8 +134,7 @@ def _examples(shown: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{concept} ({units})" for concept, units in shown)
 
 
-def _detector_rows(found: Comparison) -> list[list[str]]:
-    table = found.detectors
+def _detector_rows(table: pd.DataFrame) -> list[list[str]]:
     categories = list(dict.fromkeys(table["category"]))
     categories = [*(name for name in categories if name != ALL), ALL]
     rows = [["network", "layer", *categories]]

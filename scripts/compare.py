@@ -2,7 +2,8 @@
 
 Give run directories, their tables, or published NetDissect and CLIP-Dissect files. Labels by IoU
 and by CLIP of the same network and layers are cross-checked, each measure against shuffled units;
-several networks labelled by one method are set side by side. Both are done where both can be.
+several networks labelled by one method are set side by side. Both are done where both can be, and
+of a network alone its own concepts and detectors are counted.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--encoder",
         metavar="NAME",
-        help="CLIP whose text space compares meanings: mini, an open_clip NAME:TAG, a file, or "
+        help="CLIP whose text space compares meanings: mini, ARCHITECTURE:TAG of open_clip, "
+        "local-dir:PATH, or "
         f"{NO_ENCODER} (default: {DEFAULT_ENCODER})",
     )
     check.add_argument(
@@ -68,15 +70,13 @@ def _compare(args: argparse.Namespace) -> None:
     }
     pairs = _pairs(by_method["iou"], by_method["clip"])
     several = [parts for parts in by_method.values() if len(parts) > 1]
-    if not pairs and not several:
-        raise ValueError(
-            f"{args.results[0]} alone has nothing to be compared with; give the labels of another "
-            "method or network too"
-        )
     if pairs:
         _crosscheck(args, pairs)
     if several:
         _side_by_side(args, several)
+    for parts in by_method.values():
+        if len(parts) == 1:
+            _alone(args, parts[0])
     print(f"\nresults: {args.out}")
 
 
@@ -114,6 +114,8 @@ def _crosscheck(args: argparse.Namespace, pairs: list[tuple]) -> None:
         folder = Path(args.out)
         if len(pairs) > 1:
             folder /= file_name(f"crosscheck-{number}-{iou.name}")
+        for note in result.settings["notes"]:
+            print(note, file=sys.stderr)
         write(result, folder)
         print(summary(result))
 
@@ -159,6 +161,13 @@ def _side_by_side(args: argparse.Namespace, several: list[list]) -> None:
         found = compare(labellings, args.more_than)
         write(found, args.out)
         print(summary(found))
+
+
+def _alone(args: argparse.Namespace, labelling) -> None:
+    from dissection.contrast import counts, write_counts
+
+    write_counts(labelling, args.out)
+    print(f"\n{counts(labelling)}")
 
 
 def main(argv: list[str] | None = None) -> int:

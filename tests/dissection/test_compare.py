@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dissection.compare import COMMON, OVERALL, compare, detectors, distinct, only
-from dissection.contrast import summary, write
+from dissection.contrast import counts, summary, write, write_counts
 from dissection.results import read, read_all
 
 
@@ -147,3 +147,25 @@ def test_networks_of_one_method_are_needed(tmp_path, networks):
     iou = read(labelled.tally(tmp_path / "netdissect-net-fc.csv", ["car"], [0.5]))
     with pytest.raises(ValueError, match="by clip and iou"):
         compare([*networks, *iou])
+
+
+def test_counts_of_one_network_are_those_of_its_tables(tmp_path):
+    path = tmp_path / "netdissect-one-layer4.csv"
+    labels, categories = ["car", "car", "dog", "sea"], ["object", "object", "object", "scene"]
+    labelled.tally(path, labels, [0.5, 0.3, 0.02, 0.2], categories)
+    (one,) = read(path)
+    assert write_counts(one, tmp_path) == ["iou-distinct.csv", "iou-detectors.csv"]
+    written = pd.read_csv(tmp_path / "iou-detectors.csv").set_index("category")
+    assert written.loc["object", ["detectors", "unique_best"]].tolist() == [2, 1]
+    assert written.loc["all", ["detectors", "unique_best"]].tolist() == [3, 2]
+    lines = counts(one).splitlines()
+    assert lines[2].split(None, 1) == ["layer4", "3 (4), 2 (3)"]
+    assert "2: 1 / 1" in lines[-1]
+    assert "3: 2 / 2" in lines[-1]
+
+
+def test_counts_of_several_layers_end_with_all_of_them(networks, tmp_path):
+    lines = counts(networks[0]).splitlines()
+    assert lines[-1].split("  ") == ["all layers", "4 (9)"]
+    assert len(lines) == 6
+    assert write_counts(networks[0], tmp_path) == ["clip-distinct.csv"]

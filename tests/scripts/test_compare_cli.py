@@ -31,12 +31,38 @@ def _without_sentences(monkeypatch):
 
 def test_two_methods_of_one_network_are_cross_checked(published, tmp_path, capsys):
     assert compare.main(command(tmp_path, *published[:2])) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.startswith("left out: layer3: only in ")
+    assert err.count("\n") == 1
     assert "1 (33.3%)" in out
     assert "2 (66.7%)" in out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        *("crosscheck.csv", "crosscheck.json"),
+        *("clip-distinct.csv", "crosscheck.csv", "crosscheck.json"),
+        *("iou-detectors.csv", "iou-distinct.csv"),
     ]
+
+
+def test_of_one_tally_its_own_detectors_are_counted(published, tmp_path, capsys):
+    assert compare.main(command(tmp_path, published[0])) == 0
+    assert "2: 2 / 2" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out" / "iou-detectors.csv").set_index("category")
+    assert table.loc["all", ["detectors", "unique_best", "unique_paper"]].tolist() == [2, 2, 2]
+    assert pd.read_csv(tmp_path / "out" / "iou-distinct.csv")["concepts"].tolist() == [3, 3]
+
+
+def test_of_one_clip_table_its_own_concepts_are_counted(published, tmp_path, capsys):
+    assert compare.main(command(tmp_path, published[1])) == 0
+    assert "CLIP labels of net: different concepts (of units):" in capsys.readouterr().out
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["clip-distinct.csv"]
+
+
+def test_other_probe_sets_are_said(tmp_path, capsys):
+    for name in ("a", "b"):
+        folder = labelled.run(tmp_path / name)
+        labelled.card(folder, min_iou=0.1, union="all", probe={"digest": name * 64})
+    tables = [str(tmp_path / "a" / "units.csv"), str(tmp_path / "b" / "descriptions.csv")]
+    assert compare.main(command(tmp_path, *tables)) == 0
+    assert "different probe sets: " in capsys.readouterr().err
 
 
 def test_networks_of_one_method_are_set_side_by_side(published, tmp_path, capsys):
@@ -88,7 +114,6 @@ def test_an_encoder_asked_for_must_be_there(published, tmp_path, capsys, monkeyp
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ((0,), "alone has nothing to be compared with"),
         ((0, 2), "a cross-check needs both"),
         (("missing.csv", 0), "missing.csv does not exist"),
     ],
