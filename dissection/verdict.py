@@ -149,10 +149,22 @@ def summary(result: Crosscheck) -> str:
     ]
     for group, table in result.agreement.groupby("group", sort=False):
         lines += ["", *aligned(_rows(table, f"{group}:"))]
+    lines += ["", _shifted(result.agreement)]
     for reason in dict.fromkeys(result.left_out.values()):
         names = ", ".join(name for name, why in result.left_out.items() if why == reason)
         lines.append(f"left out: {names}: {reason}")
     return "\n".join([*lines, *_slips(result.agreement)])
+
+
+def _shifted(table: pd.DataFrame) -> str:
+    """Return how many names would be the same if one table's units were shifted by one."""
+    rows = table[(table["measure"] == "exact_bare") & (table["group"] == "all")]
+    parts = [
+        f"{row.layer} {_count(row.next, row)} and {_count(row.previous, row)}"
+        for row in rows.itertuples()
+        if row.layer != OVERALL
+    ]
+    return f"exact_bare with the units shifted by one, up and down: {', '.join(parts)}"
 
 
 def _rows(table: pd.DataFrame, corner: str) -> list[list[str]]:

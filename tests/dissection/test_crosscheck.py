@@ -1,6 +1,7 @@
 """Agreement is what plain loops count, chance is chance, and a slip of one unit shows."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -75,6 +76,7 @@ def test_a_slip_of_one_unit_shows_as_chance_and_is_called_out(tmp_path):
     assert found.low <= found.value <= found.high
     assert found.previous == 1
     assert "agrees better with its units shifted by one (100.0% against 0.0%)" in summary(slipped)
+    assert re.search(r"shifted by one, up and down: \S+ 0 and 30\n", summary(slipped))
 
 
 def test_labels_at_random_are_within_chance_and_p_is_not_small(tmp_path):

@@ -1,15 +1,11 @@
-"""Results to draw: two real runs on a few pictures, and labellings made by hand."""
-
-from pathlib import Path
+"""Results to draw: two real runs on a few pictures."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import dissection
 from broden import mini
 from dissection.config import Execution
-from dissection.results import Labelling
 from figures.inputs import Inputs, read
 
 IMAGES = 48
@@ -43,32 +39,6 @@ def inputs(runs) -> Inputs:
     from _photographs import source
 
     return read(runs, lambda labelling: source(labelling, None))
-
-
-def labelling(
-    name: str, labels: dict[str, list[str]], scores=None, method: str = "iou", **more
-) -> Labelling:
-    """Return a labelling of layers with these labels; the category is told by the first letter."""
-    kinds = {"o": "object", "p": "part", "s": "scene", "m": "material", "t": "texture"}
-    rows = []
-    for layer, names in labels.items():
-        for unit, label in enumerate(names):
-            category = kinds.get(label[:1], "color") if method == "iou" else None
-            score = 0.1 + 0.001 * unit if scores is None else scores[layer][unit]
-            row = {"layer": layer, "unit": unit, "label": label, "category": category}
-            row |= {"score": score, "detector": method == "iou" and score > 0.04}
-            if method == "iou":
-                for kind in (*kinds.values(), "color"):
-                    own = kind == category
-                    row |= {f"{kind}-label": label if own else f"{kind[0]} other"}
-                    row |= {f"{kind}-score": score if own else score / 3}
-            rows.append(row)
-    source = Path(f"netdissect-{name}.csv")
-    return Labelling(name, method, name, None, pd.DataFrame(rows), source, **more)
-
-
-def given(*labellings: Labelling) -> Inputs:
-    return Inputs(labellings, (), {}, ())
 
 
 @pytest.fixture

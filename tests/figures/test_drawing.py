@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from conftest import given, labelling
+from drawable import given, labelling
 
 from figures import concepts, depth
 from figures.drawing import FORMATS, save

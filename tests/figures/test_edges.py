@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import given, labelling
+from drawable import given, labelling
 from matplotlib.text import Text
 
 from dissection.crosscheck import crosscheck

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import given, labelling
+from drawable import given, labelling
 
 from dissection.results import read_all
 from figures import bargraph, catalogue, concepts, only

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import given, labelling
+from drawable import given, labelling
 from PIL import Image
 
 from dissection.stored import tops

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import labelling
+from drawable import labelling
 
 from dissection.profile import spread, sweep
 from figures import bargraph, concepts, depth, distinct, only
