@@ -11,7 +11,9 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
+from dissection.clip.reordering import errors_by_chance, places, reordering_errors
 from dissection.layers import nearest
 
 TILE = 1 << 17
@@ -209,35 +211,17 @@ def rank_reorder(
     # of large and of small activations within float32
     highest = highest - highest[:, -1:]
     highest = highest / highest[:, :1].clamp(min=torch.finfo(highest.dtype).tiny)
-    chance = _chance(highest, p, seed)
+    chance = errors_by_chance(highest, p, seed)
     share = max(1, len(images) // k)
 
     def finish(scores: Tensor) -> Tensor:
-        scores = scores.t().contiguous()
+        placed = places(scores, k)
+        means = embedding_bag(rows, scores.contiguous(), mode="mean").clamp(min=_LEAST_MEAN)
         units = zip(rows.split(share), highest.split(share), chance.split(share), strict=True)
-        return torch.cat([_reordered(scores, *part, p, scale_p) for part in units])
+        errors = torch.cat([reordering_errors(placed, *part, p) for part in units])
+        return -errors / means**scale_p
 
     return Measure(images, None, 10 * len(images) + 2 * len(rows), finish)
-
-
-def _chance(highest: Tensor, p: float, seed: int) -> Tensor:
-    """Return the (U,) mean error of five random orders, the same five for every unit."""
-    generator = torch.Generator().manual_seed(seed)
-    orders = [torch.randperm(highest.shape[1], generator=generator) for _ in range(5)]
-    errors = [(highest - highest[:, o.to(highest.device)]).abs().pow(p).mean(1) for o in orders]
-    return torch.stack(errors).mean(0)
-
-
-def _reordered(
-    scores: Tensor, rows: Tensor, highest: Tensor, chance: Tensor, p: float, scale_p: float
-) -> Tensor:
-    """Return (u, m) for scores (m, n) and u units."""
-    chosen = scores[:, rows.flatten()].view(len(scores), *rows.shape)
-    order = chosen.argsort(dim=2, stable=True)
-    moved = highest.expand(len(scores), -1, -1).gather(2, order)
-    error = (moved - highest.flip(1)).abs().pow(p).mean(2)
-    relative = torch.where(chance > 0, error / chance, torch.ones_like(error))
-    return -(relative / chosen.mean(2).clamp(min=_LEAST_MEAN) ** scale_p).t()
 
 
 def cosine(activations: Tensor) -> Measure:
