@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 
 from dissection.folder import file_name
 from figures.palette import SOFT
+from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled
 
 __all__ = ["FORMATS", "Drawing", "encoded", "render", "save"]
@@ -74,7 +75,7 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     else:
         drawing.draw(figure)
     # laid out once for all formats
-    figure.draw_without_rendering()
+    figure.get_layout_engine().execute(figure)
     figure.set_layout_engine("none")
     return figure
 
@@ -119,7 +120,9 @@ def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
     """Return the bytes of a figure in a format."""
     memory = io.BytesIO()
     for image in figure.findobj(AxesImage):
-        # a vector format holds the pixels of a picture as they are
-        image.set_interpolation("antialiased" if form == "png" else "none")
-    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi)
+        # the pixels of a picture are kept as they are, unless a PNG has fewer
+        image.set_interpolation("antialiased" if form == "png" and dpi < PICTURE_DPI else "none")
+    # a level above costs three times the time for a tenth of the bytes
+    fast = {"pil_kwargs": {"compress_level": 3}} if form == "png" else {}
+    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, **fast)
     return memory.getvalue()

@@ -4,10 +4,16 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-__all__ = ["SIDE", "outlined", "square"]
+__all__ = ["GAP", "PICTURE_DPI", "SIDE", "outlined", "square"]
 
 SIDE = 150
 """Pixels of the longer side of a picture on a sheet."""
+
+GAP = 4
+"""Pixels between pictures."""
+
+PICTURE_DPI = 162
+"""Dots an inch at which a picture on a sheet is drawn dot by dot."""
 
 _DIMMED = 0.42
 _LINE = np.array([255, 230, 0], float)
@@ -43,7 +49,7 @@ def outlined(photograph: np.ndarray, mask: np.ndarray | None, side: int = SIDE) 
     return picture.astype(np.uint8)
 
 
-def square(picture: np.ndarray, side: int = SIDE, gap: int = 4) -> np.ndarray:
+def square(picture: np.ndarray, side: int = SIDE, gap: int = GAP) -> np.ndarray:
     """Return a picture in the middle of a white square with a gap around it, uint8."""
     full = np.full((side + gap, side + gap, 3), 255, np.uint8)
     top, left = (side + gap - picture.shape[0]) // 2, (side + gap - picture.shape[1]) // 2

@@ -15,7 +15,7 @@ from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit, key
 from figures.options import Options
 from figures.palette import colour, ordered
-from figures.pictures import outlined, square
+from figures.pictures import GAP, PICTURE_DPI, SIDE, outlined, square
 
 __all__ = ["Row", "draw", "drawings", "paint", "row_of", "rows", "size"]
 
@@ -26,8 +26,8 @@ _ACROSS_ALONE = 5
 
 # In widths of a picture: the words before the pictures, what is behind them, labels of the bars
 _WORDS, _BARS, _LABELS = 1.6, 2.2, 1.08
-# Inches of a picture
-_SIDE = 0.95
+# Inches of a picture with the gap around it
+_SIDE = (SIDE + GAP) / PICTURE_DPI
 
 
 class Row(NamedTuple):
