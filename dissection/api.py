@@ -67,6 +67,10 @@ class Dissection:
         if card is None or card.get("status") != "complete":
             raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
         method, path = card["settings"]["method"], folder.path
+        tables = (("units.csv", "clip"), ("concepts.csv", "clip"), ("descriptions.csv", "iou"))
+        for name, other in tables:
+            if method != other and not (path / name).is_file():
+                raise ValueError(f"{path} is complete but lacks {name}; delete it and run it again")
         units, concepts, descriptions = (
             read_table(path / name) if method in (of, "both") else None
             for name, of in (
@@ -219,6 +223,11 @@ def _opened(
     probe: str | Path | ProbeSet | Photographs, limit: int | None, skip_bad: bool
 ) -> AbstractContextManager[ProbeSet | Photographs]:
     if isinstance(probe, str | Path) and Path(probe).is_dir():
+        if (Path(probe) / "index.csv").is_file():
+            raise ValueError(
+                f"{probe} is a data set in Broden's layout; make a probe file of it first: "
+                f"python scripts/build_broden.py convert {probe} OUT.h5"
+            )
         return closing(Photographs(probe, limit, skip_bad=skip_bad))
     if skip_bad:
         raise ValueError(f"only broken images of a folder can be left out, and {probe} is none")

@@ -173,8 +173,11 @@ def only(labellings: Sequence[Labelling]) -> pd.DataFrame:
     alone = table.groupby(["layer", "concept"])["network"].transform("size") == 1
     table = table.assign(units=table[column])[alone]
     place = {name: i for i, name in enumerate(dict.fromkeys(table["layer"]))}
-    table = table.assign(place=table["layer"].map(place), most=-table["units"])
-    table = table.sort_values(["place", "most", "concept"], kind="stable", ignore_index=True)
+    given = {part.name: i for i, part in enumerate(labellings)}
+    order = {"place": table["layer"].map(place), "given": table["network"].map(given)}
+    table = table.assign(**order, most=-table["units"])
+    keys = ["place", "given", "most", "concept"]
+    table = table.sort_values(keys, kind="stable", ignore_index=True)
     return table[["layer", "network", "concept", "category", "units"]]
 
 

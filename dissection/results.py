@@ -129,7 +129,8 @@ def _distinctly_named(found: Sequence[Labelling]) -> list[Labelling]:
     """Give each network its own name, the same to what both methods say of it.
 
     Labellings are of one thing if they come from one run or, where the other method has said
-    nothing of it yet, if they are of one network.
+    nothing of it yet, if they are of one network. Several runs of one network are called by their
+    directories.
     """
     things: list[list[Labelling]] = []
     for new in found:
@@ -141,7 +142,8 @@ def _distinctly_named(found: Sequence[Labelling]) -> list[Labelling]:
     for thing in things:
         name = thing[0].network
         if sum(other[0].network == name for other in things) > 1:
-            name = f"{name} ({thing[0].source.stem})"
+            stem = thing[0].source.stem
+            name = stem if thing[0].settings else f"{name} ({stem})"
         names.append(f"{name} {len(names) + 1}" if name in names else name)
     by_place = {id(part): name for t, name in zip(things, names, strict=True) for part in t}
     return [replace(part, name=by_place[id(part)]) for part in found]
@@ -196,8 +198,16 @@ def _run(path: Path) -> list[Labelling]:
     if not settings:
         raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
     found = of_run(path, settings)
-    if not found:
-        raise ValueError(f"{path} has neither units.csv nor descriptions.csv; run it again")
+    known = {part.method for part in found}
+    tables = {"iou": "units.csv", "clip": "descriptions.csv"}
+    missing = [
+        table
+        for method, table in tables.items()
+        if settings["method"] in (method, "both") and method not in known
+    ]
+    if missing:
+        names = " and ".join(missing)
+        raise ValueError(f"{path} is complete but lacks {names}; delete it and run it again")
     return found
 
 

@@ -67,10 +67,11 @@ for name in networks:
 
 # %%
 table = carried(by_iou)
-frequent = table[table["units"] > 3].pivot_table(
+side_by_side = table.pivot_table(
     index=["layer", "concept"], columns="network", values="units", fill_value=0, sort=False
-)
-print(frequent.loc[layers].astype(int).to_string())
+).astype(int)
+frequent = side_by_side[side_by_side.max(axis=1) > 3]
+print(frequent.loc[layers].to_string())
 
 # %% [markdown]
 # ## Which concepts both detect, and which only one

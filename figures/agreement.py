@@ -47,7 +47,10 @@ def definitions(inputs: Inputs, check: Findings) -> str:
         [part for part in inputs.by(method) if part.name == check.network]
         for method in ("iou", "clip")
     )
-    return f"{captions.detector_rule(iou)} {captions.why(clip)}"
+    rule, why = captions.detector_rule(iou), captions.why(clip)
+    probe = captions.probe(iou)
+    # said once where both have the same
+    return f"{rule.removesuffix(probe)}{why}" if why.endswith(probe) else f"{rule} {why}"
 
 
 def rows(check: Findings) -> pd.DataFrame:

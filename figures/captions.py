@@ -5,11 +5,11 @@ from pathlib import Path
 
 from dissection.results import NO_LAYER, Labelling
 
-__all__ = ["detector_rule", "networks", "units", "why"]
+__all__ = ["detector_rule", "networks", "probe", "units", "why"]
 
 RULES = {
-    "best": "unique: different best labels of detectors",
-    "paper": "unique: different labels of each category above the threshold, summed",
+    "best": "counting rule best: a unit counts for its best label",
+    "paper": "counting rule paper: a unit counts for each category that is above",
 }
 
 
@@ -19,8 +19,8 @@ def units(labellings: Sequence[Labelling], layers: Iterable[str] | None = None) 
     counts = {sum(len(part.layer(name)) for name in layers) for part in labellings}
     shown = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
     of = "" if layers == [NO_LAYER] else f" of {_listed(layers)}"
-    each = " a network" if len(labellings) > 1 else ""
-    return f"n = {shown} units{each}{of}."
+    each = " in each network" if len(labellings) > 1 else ""
+    return f"n = {shown} units{of}{each}."
 
 
 def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) -> str:
@@ -40,7 +40,7 @@ def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) 
     ]
     if counting:
         parts.append(RULES[counting])
-    return f"{'; '.join(parts)}. {_probe(labellings)}"
+    return f"{'; '.join(parts)}. {probe(labellings)}"
 
 
 def why(labellings: Sequence[Labelling]) -> str:
@@ -56,7 +56,7 @@ def why(labellings: Sequence[Labelling]) -> str:
     )
     similarity = _one(one["similarity"] for one in known)
     rest = " (of other files not stated)" if len(known) < len(settings) else ""
-    return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}{rest}. {_probe(labellings)}"
+    return f"CLIP-Dissect: encoder {encoder}, {concepts}, {similarity}{rest}. {probe(labellings)}"
 
 
 def networks(labellings: Sequence[Labelling]) -> str:
@@ -70,7 +70,8 @@ def _quantile(labelling: Labelling) -> str:
     return "not stated" if given is None else f"at the top {100 * given:g}%"
 
 
-def _probe(labellings: Sequence[Labelling]) -> str:
+def probe(labellings: Sequence[Labelling]) -> str:
+    """Return which images were shown, or nothing where no file tells."""
     probes = [part.settings.get("probe") for part in labellings]
     if not any(probes):
         return ""

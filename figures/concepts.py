@@ -130,11 +130,13 @@ def _longest(table: pd.DataFrame, layers: list[str], across: int) -> list[int]:
 def _caption(
     labellings: list[Labelling], table: pd.DataFrame, by_iou: bool, options: Options
 ) -> str:
-    cut = table.groupby("layer")["concept"].nunique().max() if len(table) else 0
+    everything = rows(labellings, options.more_than, most=1 << 30)
+    pairs = ["layer", "concept"]
+    cut = len(everything.drop_duplicates(pairs)) - len(table.drop_duplicates(pairs))
     parts = [
         captions.units(labellings),
         f"Concepts that more than {options.more_than} units of a network carry, by layer"
-        + (f", at most the {options.most} commonest." if cut == options.most else "."),
+        + (f", the {options.most} commonest of each ({cut} more left out)." if cut else "."),
         captions.detector_rule(labellings) if by_iou else captions.why(labellings),
     ]
     return " ".join(parts)

@@ -58,7 +58,7 @@ def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
         share = part.reindex(layers, fill_value=0.0)
         tint = colour(category, categories)
         axes.bar(range(len(layers)), share, 0.72, bottom, color=tint, edgecolor="white",
-                 linewidth=0.8)  # fmt: skip
+                 linewidth=0.4)  # fmt: skip
         for x, (low, part) in enumerate(zip(bottom, share, strict=True)):
             if part >= _SMALL:
                 axes.text(x, low + part / 2, f"{part:.0%}", ha="center", va="center", fontsize=6,
@@ -79,7 +79,7 @@ def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
     return axes
 
 
-def draw_rate(axes: Axes, table: pd.DataFrame) -> Axes:
+def draw_rate(axes: Axes, table: pd.DataFrame, width: float) -> Axes:
     """Draw the share of units that are detectors, a line a network over the layers.
 
     Parameters
@@ -88,6 +88,8 @@ def draw_rate(axes: Axes, table: pd.DataFrame) -> Axes:
         Where.
     table : DataFrame
         From `rows`.
+    width : float
+        Inches of the panel.
     """
     layers = list(dict.fromkeys(table["layer"]))
     rates = table.drop_duplicates(["network", "layer"])
@@ -97,7 +99,7 @@ def draw_rate(axes: Axes, table: pd.DataFrame) -> Axes:
         line = ("-", "--", ":", "-.")[number % 4]
         axes.plot(place, part["rate"], line, marker=marks[number % len(marks)], color=NEUTRAL,
                   markersize=4, label=panels.shortened(name, 24))  # fmt: skip
-    panels.name_layers(axes, layers, _width(len(layers)) - 0.6)
+    panels.name_layers(axes, layers, width - 0.6)
     axes.set_ylim(0, 1.05)
     axes.set_xlim(-0.3, max(len(layers) - 0.7, 0.7))
     axes.set_yticks(np.linspace(0, 1, 5), [f"{v:.0%}" for v in np.linspace(0, 1, 5)])
@@ -130,7 +132,7 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
             draw(one, part, kinds)
         axes[0].set_ylabel("share of detectors")
         axes[-1].set_title("units that are detectors")
-        draw_rate(axes[-1], table)
+        draw_rate(axes[-1], table, _width(longest))
         panels.category_legend(figure, kinds, kinds)
 
     return Drawing(

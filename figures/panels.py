@@ -152,8 +152,7 @@ def network_legend(figure: FigureBase, names: Sequence[str], detectors: bool) ->
     if len(names) < 2:
         handles = []
     if detectors:
-        handles.append(Patch(color=NEUTRAL, label="detectors"))
-        handles.append(Patch(color=pale(NEUTRAL), label="other units (IoU below)"))
+        handles.append(Patch(color=pale(NEUTRAL), label="pale: units that are no detectors"))
     if handles:
         _legend(figure, handles, "outside upper left", 2.2)
 

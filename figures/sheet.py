@@ -255,7 +255,7 @@ def _best_units(inputs: Inputs, labelling: Labelling, units: Sequence[Unit], top
     return Drawing(
         f"sheet-{key(labelling, layer, '-')}",
         "sheet",
-        f"{key(labelling, layer)}: the units with the best {best}, a label once",
+        f"{key(labelling, layer)}: the units with the best {best}, one for each label",
         _caption(labelling, units, top),
         rows(shown),
         size(shown),
@@ -286,5 +286,7 @@ def _caption(labelling: Labelling, units: Sequence[Unit], top: Tops) -> str:
     ]
     if top.packed is not None:
         parts.append("The region above the unit's threshold is outlined, the rest dimmed.")
+    if by_iou and labelling.categories:
+        parts.append("Bars: IoU of the best label of each category.")
     parts.append(captions.detector_rule([labelling]) if by_iou else captions.why([labelling]))
     return " ".join(parts)

@@ -48,9 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--probe",
-        type=Path,
         metavar="FILE",
-        help="the probe set with the photographs (default: where each run found it)",
+        help="the probe set with the photographs, or `mini` (default: where each run found it)",
     )
     _add_shown(parser.add_argument_group("what is shown"))
     add_debug(parser)
@@ -101,9 +100,9 @@ def _make(args: argparse.Namespace) -> None:
         _parser().error("give at least one run or table, and --out DIR")
     from _photographs import source
 
-    formats = _formats(args.formats)
+    formats, probe = _formats(args.formats), _probe(args.probe)
     kinds = FIGURES if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
-    inputs = read(args.results, lambda labelling: source(labelling, args.probe))
+    inputs = read(args.results, lambda labelling: source(labelling, probe))
     networks = list(dict.fromkeys(part.name for part in inputs.labellings))
     units = tuple(_unit(text, networks) for text in args.unit)
     if units and "sheet" not in kinds:
@@ -125,6 +124,14 @@ def _make(args: argparse.Namespace) -> None:
         print(f"report: {write(inputs, drawn, Path(args.out) / 'report')}")
 
 
+def _probe(name: str | None) -> Path | None:
+    if name != "mini":
+        return None if name is None else Path(name)
+    from broden.mini import default_probe
+
+    return default_probe(progress=True)
+
+
 def _formats(text: str) -> list[str]:
     formats = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in formats if name not in FORMATS]
@@ -143,6 +150,9 @@ def _unit(text: str, networks: list[str]):
     if not network and len(networks) == 1:
         network = networks[0]
     if network not in networks or not layer or not number.isdecimal():
+        if not network and len(networks) > 1 and layer and number.isdecimal():
+            of = " or ".join(f"{name}:{text}" for name in networks)
+            raise ValueError(f"--unit {text!r} may be of several networks; say {of}")
         raise ValueError(
             f"--unit {text!r} names no unit; give NETWORK:LAYER:UNIT, such as "
             f"{networks[0]}:layer4:17, of {', '.join(networks)}"

@@ -1,6 +1,7 @@
 """The labeler by CLIP: concept scores against pooled activations of a run, and its files."""
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,13 @@ TOP_CONCEPTS = 5
 
 TOP_IMAGES = 10
 """Images of each unit that clip.h5 lists."""
+
+STRANGE = (
+    "the encoder mini was trained on generated pictures alone: of others its descriptions mean "
+    "little; the published choice is --encoder ViT-B-16:openai"
+)
+
+log = logging.getLogger(__name__)
 
 _PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
@@ -75,6 +83,9 @@ class Labeler:
         probe = images if isinstance(images, ProbeSet) else None
         self._concepts = concepts.read(config.concepts, probe, config.template)
         self._encoder = encoder.load(config.encoder, weights=config.encoder_weights, device=device)
+        self._strange = config.encoder == "mini" and not (probe and probe.source.startswith("seed"))
+        if self._strange:
+            log.warning("%s", STRANGE)
 
     @property
     def settings(self) -> dict:
@@ -158,14 +169,16 @@ class Labeler:
             "mean": "mean of its map",
             "class": "value at the class token",
         }[self.config.pooling]
-        return {
+        strange = {"encoder": STRANGE} if self._strange else {}
+        return strange | {
             "activation": f"of a unit on an image: the {of}",
             "concept score": "cosine of image and text features of the CLIP encoder",
             "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
             "description": f"the concept of highest {self.config.similarity} with the unit's "
             "activations over all images, the earlier in the list on ties",
             "similarity": "comparable only between runs with the same encoder, concepts and "
-            "images; not bounded",
+            "images; soft_wpmi is never above the logarithm of the layer's number of units, which "
+            "a concept reaches that one unit alone answers to, so that units may tie there",
             "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
             "concept is, so a layer is always described as a whole",
         }

@@ -295,3 +295,26 @@ def test_broken_images_of_a_folder_are_left_out_if_asked(network, probe, clip, t
     assert result.card["settings"]["probe"]["images"] == 4
     with pytest.raises(ValueError, match="only broken images of a folder can be left out"):
         run(network, probe, tmp_path / "other", config, skip_bad=True)
+
+
+@pytest.mark.parametrize("method", ["clip", "iou"])
+def test_a_directory_of_broden_is_converted_first(network, clip, tmp_path, method):
+    (tmp_path / "broden").mkdir()
+    (tmp_path / "broden" / "index.csv").write_text("image\n")
+    with pytest.raises(ValueError, match=r"Broden's layout; make a probe file.*convert"):
+        run(network, tmp_path / "broden", tmp_path / "out", clip, method=method)
+
+
+def test_the_small_encoder_says_that_it_knows_no_photographs(network, probe, tmp_path, caplog):
+    for number in range(12):
+        (tmp_path / f"{number}.jpg").write_bytes(probe.jpeg(number))
+    words = tmp_path / "words.txt"
+    words.write_text("car\ndog\n")
+    config = ClipConfig(concepts=str(words))
+    result = run(network, tmp_path, tmp_path / "out", config, layers=["head"])
+    assert "trained on generated pictures alone" in caplog.text
+    assert "trained on generated pictures alone" in result.card["definitions"]["encoder"]
+    caplog.clear()
+    result = run(network, probe, tmp_path / "known", config, layers=["head"])
+    assert "generated pictures" not in caplog.text
+    assert "encoder" not in result.card["definitions"]

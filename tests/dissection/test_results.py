@@ -138,7 +138,10 @@ CLIP = "layer,unit,description,similarity\n"
         (_csv("unit,category,label,score\n1,a,b,0.1\n"), "not a NetDissect tally: it lacks"),
         (lambda folder: labelled.tally(folder / "t.csv", ["x"], [0.1], first=0), "from 1 in"),
         (lambda folder: folder, "holds no complete run"),
-        (lambda folder: labelled.card(folder / "run"), "neither units.csv nor descriptions.csv"),
+        (
+            lambda folder: labelled.card(folder / "run"),
+            "is complete but lacks units.csv and descriptions.csv",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path, make, message):

@@ -1,5 +1,6 @@
 """The example runs, as a script and as a notebook, and the two are the same."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,18 @@ def test_statements_of_the_script_are_those_of_the_tables(ran):
     for name, other in (NETWORKS, NETWORKS[::-1]):
         assert f"only {name} detects {len(have[name] - have[other])}: " in text
     assert (folder / "results/example/figures/distinct-iou.png").is_file()
+
+
+def test_units_of_a_concept_are_all_that_carry_it(ran):
+    folder, text = ran
+    counts = {}
+    for name in NETWORKS:
+        units = pd.read_csv(folder / "results/example" / name / "units.csv")
+        counts[name] = units.groupby(["layer", "label"]).size()
+    for place in set(counts["mini_scenes"].index) | set(counts["mini_objects"].index):
+        row = [counts[name].get(place, 0) for name in NETWORKS]
+        shown = re.search(rf"\b{re.escape(place[1])}  +{row[0]}  +{row[1]}\n", text)
+        assert shown or max(row) <= 3, place
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

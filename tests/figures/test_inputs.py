@@ -1,5 +1,6 @@
 """Mixtures of runs and files: what belongs together, and what does not."""
 
+import json
 import shutil
 
 import h5py
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from drawable import given, labelling
 
+from dissection.api import Dissection
 from dissection.results import read_all
 from figures import bargraph, catalogue, concepts, only
 from figures.drawing import Drawing, render
@@ -25,8 +27,7 @@ def test_two_runs_of_one_network_keep_their_own_names_by_both_methods(runs, tmp_
     shutil.copytree(runs[0], again)
     found = read_all([runs[0], again])
     assert [(part.name, part.method) for part in found] == [
-        ("mini_scenes (mini_scenes)", "iou"), ("mini_scenes (mini_scenes)", "clip"),
-        ("mini_scenes (again)", "iou"), ("mini_scenes (again)", "clip"),
+        ("mini_scenes", "iou"), ("mini_scenes", "clip"), ("again", "iou"), ("again", "clip"),
     ]  # fmt: skip
     inputs = read([runs[0], again], lambda _: None)
     assert [check.network for check in inputs.checks] == [found[0].name, found[2].name]
@@ -40,13 +41,25 @@ def test_a_run_by_iou_alone_is_not_joined_to_another_runs_descriptions(runs, tmp
     shutil.copytree(runs[0], alone)
     for name in ("descriptions.csv", "clip.h5", "crosscheck.csv", "crosscheck.json"):
         (alone / name).unlink()
+    card = json.loads((alone / "run.json").read_text())
+    card["settings"]["method"] = "iou"
+    (alone / "run.json").write_text(json.dumps(card))
     inputs = read([alone, runs[0]], lambda _: None)
     assert len(inputs.checks) == 1
     rows = pd.DataFrame(browser.units(inputs, Thumbnails())["units"], columns=browser.FIELDS)
-    mine = rows[rows["network"] == "mini_scenes (alone)"]
+    mine = rows[rows["network"] == "alone"]
     assert len(mine) == 128 + 256
     assert mine["description"].isna().all()
     assert mine["agrees"].isna().all()
+
+
+def test_a_complete_run_that_lost_a_table_is_refused(runs, tmp_path):
+    shutil.copytree(runs[0], tmp_path / "run")
+    (tmp_path / "run" / "units.csv").unlink()
+    with pytest.raises(ValueError, match="is complete but lacks units.csv; delete it and run it"):
+        read_all([tmp_path / "run"])
+    with pytest.raises(ValueError, match="is complete but lacks units.csv"):
+        Dissection.read(tmp_path / "run")
 
 
 def test_one_network_by_each_method_in_its_own_file_is_one(tmp_path):

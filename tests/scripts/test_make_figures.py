@@ -105,6 +105,13 @@ def test_what_cannot_be_done_is_said(published, tmp_path, capsys, more, message)
     assert message in capsys.readouterr().err
 
 
+def test_a_unit_of_several_networks_is_asked_for_its_network(published, tmp_path, capsys):
+    assert command(tmp_path, *published, more=["--unit", "layer4:1"]) == 1
+    assert "may be of several networks; say net:layer4:1 or other:layer4:1" in (
+        capsys.readouterr().err
+    )
+
+
 def test_what_is_no_result_is_said_in_a_line(tmp_path, capsys):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     assert command(tmp_path, tmp_path / "x.csv") == 1
