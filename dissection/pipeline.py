@@ -105,7 +105,7 @@ def _precision(
     given = {config.precision for config in (iou, clip) if config is not None}
     if len(given) != 1:
         raise ValueError("iou and clip share one forward pass: give both the same precision")
-    if iou is not None and not isinstance(images, ProbeSet):
+    if iou is not None and isinstance(images, Photographs):
         raise ValueError(
             f"{images.path} is a folder of images without labels, which IoU needs; "
             "convert them to a probe file or use --method clip"
