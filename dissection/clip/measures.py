@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag
 from dissection.clip.reordering import errors_by_chance, places, reordering_errors
 from dissection.layers import nearest
 
-TILE = 1 << 17
+TILE = 1 << 18
 """Numbers worked on at once where several steps follow: they stay in the second-level cache."""
 
 _SELECTED_UNITS = 64
