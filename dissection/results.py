@@ -24,6 +24,7 @@ from dissection.columns import (
 )
 from dissection.config import MIN_IOU, UNIONS
 from dissection.folder import RunFolder, file_name
+from dissection.network_names import distinctly_named
 from dissection.stored import Scores, clip_scores, iou_scores
 from dissection.tables import read_tally, tally_categories
 
@@ -113,7 +114,7 @@ def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
             # a category that one of the files does not know
             labels = [name for name in units if name.endswith("-label")]
             found[place] = replace(found[place], units=units.fillna(dict.fromkeys(labels, "")))
-    return _distinctly_named(found)
+    return distinctly_named(found)
 
 
 def _continues(old: Labelling, new: Labelling) -> bool:
@@ -123,44 +124,6 @@ def _continues(old: Labelling, new: Labelling) -> bool:
         and (old.method, old.network) == (new.method, new.network)
         and not set(old.layers) & set(new.layers)
     )
-
-
-def _distinctly_named(found: Sequence[Labelling]) -> list[Labelling]:
-    """Give each network its own name, the same to what both methods say of it.
-
-    Labellings are of one thing if they come from one run or, where the other method has said
-    nothing of it yet, if they are of one network. Several runs of one network are called by their
-    directories.
-    """
-    things: list[list[Labelling]] = []
-    for new in found:
-        open_to = [t for t in things if all(old.method != new.method for old in t)]
-        same = [t for t in open_to if any(old.source == new.source for old in t)]
-        same += [t for t in open_to if _alone(t, found) and t[0].same_network(new)]
-        (same[0] if same and _may_join(new, same[0], found) else _added(things)).append(new)
-    names: list[str] = []
-    for thing in things:
-        name = thing[0].network
-        if sum(other[0].network == name for other in things) > 1:
-            stem = thing[0].source.stem
-            name = stem if thing[0].settings else f"{name} ({stem})"
-        names.append(f"{name} {len(names) + 1}" if name in names else name)
-    by_place = {id(part): name for t, name in zip(things, names, strict=True) for part in t}
-    return [replace(part, name=by_place[id(part)]) for part in found]
-
-
-def _alone(thing: Sequence[Labelling], found: Sequence[Labelling]) -> bool:
-    """Tell whether the run of a labelling has nothing by the other method."""
-    return sum(part.source == thing[0].source for part in found) == 1
-
-
-def _may_join(new: Labelling, thing: Sequence[Labelling], found: Sequence[Labelling]) -> bool:
-    return thing[0].source == new.source or _alone([new], found)
-
-
-def _added(things: list[list[Labelling]]) -> list[Labelling]:
-    things.append([])
-    return things[-1]
 
 
 def read(path: str | Path) -> list[Labelling]:

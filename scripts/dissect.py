@@ -155,9 +155,8 @@ def _probe(name: str) -> Path:
     return default_probe(progress=True)
 
 
-def _dissect(args: argparse.Namespace) -> None:
-    config = IouConfig(args.quantile, args.union, args.min_iou, args.precision)
-    clip = ClipConfig(
+def _clip(args: argparse.Namespace) -> ClipConfig:
+    return ClipConfig(
         args.encoder,
         args.encoder_weights,
         args.concepts,
@@ -166,6 +165,10 @@ def _dissect(args: argparse.Namespace) -> None:
         args.pooling,
         args.precision,
     )
+
+
+def _dissect(args: argparse.Namespace) -> None:
+    config, clip = IouConfig(args.quantile, args.union, args.min_iou, args.precision), _clip(args)
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )
