@@ -19,10 +19,10 @@ def distinctly_named(found: Sequence["Labelling"]) -> list["Labelling"]:
     """
     things: list[list[Labelling]] = []
     for new in found:
-        open_to = [t for t in things if all(old.method != new.method for old in t)]
-        same = [t for t in open_to if any(old.source == new.source for old in t)]
-        same += [t for t in open_to if _alone(t, found) and t[0].same_network(new)]
-        (same[0] if same and _may_join(new, same[0], found) else _added(things)).append(new)
+        thing = _thing_of(new, things, found)
+        if thing is None:
+            things.append(thing := [])
+        thing.append(new)
     names: list[str] = []
     for thing in things:
         name = thing[0].network
@@ -34,15 +34,20 @@ def distinctly_named(found: Sequence["Labelling"]) -> list["Labelling"]:
     return [replace(part, name=by_place[id(part)]) for part in found]
 
 
-def _alone(thing: Sequence["Labelling"], found: Sequence["Labelling"]) -> bool:
+def _thing_of(
+    new: "Labelling", things: Sequence[list["Labelling"]], found: Sequence["Labelling"]
+) -> list["Labelling"] | None:
+    """Return what a labelling belongs to, its own run before another of its network."""
+    open_to = [thing for thing in things if all(old.method != new.method for old in thing)]
+    for thing in open_to:
+        if thing[0].source == new.source:
+            return thing
+    for thing in open_to:
+        if thing[0].same_network(new) and _alone(new, found) and _alone(thing[0], found):
+            return thing
+    return None
+
+
+def _alone(labelling: "Labelling", found: Sequence["Labelling"]) -> bool:
     """Tell whether the run of a labelling has nothing by the other method."""
-    return sum(part.source == thing[0].source for part in found) == 1
-
-
-def _may_join(new: "Labelling", thing: Sequence["Labelling"], found: Sequence["Labelling"]) -> bool:
-    return thing[0].source == new.source or _alone([new], found)
-
-
-def _added(things: list[list["Labelling"]]) -> list["Labelling"]:
-    things.append([])
-    return things[-1]
+    return sum(part.source == labelling.source for part in found) == 1

@@ -122,7 +122,7 @@ def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
     for image in figure.findobj(AxesImage):
         # the pixels of a picture are kept as they are, unless a PNG has fewer
         image.set_interpolation("antialiased" if form == "png" and dpi < PICTURE_DPI else "none")
-    # a level above costs three times the time for a tenth of the bytes
+    # Pillow's own level 6 takes twice the time to save a tenth of the bytes
     fast = {"pil_kwargs": {"compress_level": 3}} if form == "png" else {}
     figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, **fast)
     return memory.getvalue()
