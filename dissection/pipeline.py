@@ -7,25 +7,28 @@ from pathlib import Path
 
 import torch
 
+from broden.photographs import Photographs
 from broden.reader import ProbeSet
-from dissection import card, overlap, verdict
+from broden.system.files import file_name
+from dissection.activations.forward import Plan, run_images
+from dissection.activations.shards import ShardStore
 from dissection.clip.labeler import Described, Labeler
-from dissection.clip.photographs import Photographs
 from dissection.config import ClipConfig, Execution, IouConfig
-from dissection.crosscheck import crosscheck
-from dissection.folder import RunFolder, file_name
-from dissection.forward import Plan, run_images
-from dissection.layers import probe_layers, resolve
-from dissection.layouts import LayerInfo
-from dissection.meaning import space_of
-from dissection.models import Network
-from dissection.naming import synonyms_of
-from dissection.ranks import Ranks, local_device
-from dissection.results import of_run
-from dissection.run import Bar, Run
-from dissection.shards import ShardStore
-from dissection.suitability import class_tokens, require_grid, require_units
-from dissection.tables import LayerResult
+from dissection.crosscheck import findings as verdict
+from dissection.crosscheck.check import crosscheck
+from dissection.crosscheck.meaning import space_of
+from dissection.crosscheck.naming import synonyms_of
+from dissection.execution.job import Bar, Run
+from dissection.execution.ranks import Ranks, local_device
+from dissection.networks.layers import probe_layers, resolve
+from dissection.networks.layouts import LayerInfo
+from dissection.networks.loading import Network
+from dissection.networks.suitability import class_tokens, require_grid, require_units
+from dissection.overlap import labeler as overlap
+from dissection.overlap.results import LayerResult, iou_counts, iou_definitions
+from dissection.results import card
+from dissection.results.folder import RunFolder
+from dissection.results.reading import of_run
 
 log = logging.getLogger(__name__)
 
@@ -174,9 +177,9 @@ def _write(
     with job.timed("tables"):
         if iou is not None:
             overlap.write(job, results, iou)
-            definitions |= card.iou_definitions(iou, job.plan.probe.grid)
+            definitions |= iou_definitions(iou, job.plan.probe.grid)
             for result in results:
-                counts[result.info.name] |= card.iou_counts(result, job.plan.probe.categories)
+                counts[result.info.name] |= iou_counts(result, job.plan.probe.categories)
         if labeler is not None:
             labeler.write(job.folder.path, described)
             definitions |= labeler.definitions()

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from dissection.api import Dissection
-from dissection.verdict import Findings, aligned, read
+from broden.system.text import aligned
+from dissection.crosscheck.findings import Findings, read
+from dissection.results.dissection import Dissection
 
 EXAMPLES = 3
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 import dissection
 from broden.mini import default_probe
-from dissection.compare import carried, detectors, distinct, only
-from dissection.results import read_all
-from figures import distinct as distinct_concepts
+from dissection.comparison.side_by_side import carried, detectors, distinct, only
+from dissection.results.reading import read_all
 from figures.drawing import save
 from figures.inputs import read
+from figures.kinds import distinct as distinct_concepts
 from figures.options import Options
 
 networks = ["mini_scenes", "mini_objects"]

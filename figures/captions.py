@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dissection.results import NO_LAYER, Labelling
+from dissection.results.labelling import NO_LAYER, Labelling
 
 __all__ = ["detector_rule", "networks", "probe", "units", "why"]
 

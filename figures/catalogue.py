@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
-from figures import (
+from figures.drawing import Drawing
+from figures.inputs import Inputs
+from figures.kinds import (
     agreement,
     bargraph,
     concepts,
@@ -14,8 +16,6 @@ from figures import (
     sensitivity,
     sheet,
 )
-from figures.drawing import Drawing
-from figures.inputs import Inputs
 from figures.options import Options
 
 __all__ = ["FIGURES", "drawings"]

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
 
-from dissection.folder import file_name
+from broden.system.files import file_name
 from figures.palette import SOFT
 from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled

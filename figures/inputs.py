@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dissection import crosscheck, verdict
-from dissection.results import NO_LAYER, Labelling, read_all
-from dissection.stored import Tops, tops
+from dissection.crosscheck import check as crosscheck
+from dissection.crosscheck import findings as verdict
+from dissection.results.labelling import NO_LAYER, Labelling
+from dissection.results.reading import read_all
+from dissection.results.scores import Tops, tops
 from figures.palette import ordered
 
 __all__ = ["Inputs", "Photograph", "Unit", "categories", "key", "read"]
@@ -82,7 +84,7 @@ def read(
     Parameters
     ----------
     paths : sequence of str or Path
-        What `dissection.results.read` takes.
+        What `dissection.results.reading.read` takes.
     photographs : callable
         From a labelling to its photographs, or why there are none, or None where there is nothing
         to say.

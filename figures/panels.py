@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
-from dissection.results import NO_LAYER
+from dissection.results.labelling import NO_LAYER
 from figures.palette import LIMIT, NEUTRAL, SOFT, colour, fill, pale
 
 __all__ = [

@@ -15,9 +15,8 @@ import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from _cli import add_debug, natural, positive, run
-from _network import add_network, layers, network
-
+from broden.system.terminal import add_debug, natural, positive, run
+from dissection.commands.network import add_network, layers, network
 from dissection.config import PRECISIONS, Execution, IouConfig
 
 
@@ -56,7 +55,7 @@ def _bare(model, decoded, images: int, args: argparse.Namespace) -> float:
     """Return the seconds of the forward pass alone over this many decoded images."""
     import torch
 
-    from dissection.ranks import local_device
+    from dissection.execution.ranks import local_device
 
     device = local_device(args.device)
     module = model.module.to(device, memory_format=torch.channels_last)
@@ -141,7 +140,7 @@ def _benchmark(args: argparse.Namespace) -> None:
     import torch
 
     from broden.reader import ProbeSet
-    from dissection.images import batches
+    from dissection.activations.batches import batches
 
     model = network(args)
     names = layers(args, model)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from _cli import add_debug, positive, run
+from broden.system.terminal import add_debug, positive, run
 
 _SIZES = {"images": 10_000, "concepts": 20_000, "units": 512, "features": 512}
 

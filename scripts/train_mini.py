@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from _cli import add_debug, natural, positive, run
+from broden.system.terminal import add_debug, natural, positive, run
 
 _CLIP_EXTRA = "install it with: pip install 'network-dissection[clip]'"
 # What only one kind of network has, and the default of what both have.
@@ -94,7 +94,7 @@ def _train(args: argparse.Namespace) -> None:
         shown = ", ".join(f"{text} {top1:.1%}" for text, top1 in accuracies.items())
         print(f"{out / 'clip'}: held-out zero-shot {shown}")
         return
-    from _training import Recipe, train
+    from training.classifiers import Recipe, train
 
     card = train(args.task, Recipe(**given), out)
     print(f"{out / card['name']}.safetensors: held-out top-1 {card['held_out_top1']:.1%}")
@@ -105,7 +105,7 @@ def _train_clip(given: dict, out: Path) -> dict:
         import open_clip  # noqa: F401
     except ImportError as error:
         raise RuntimeError(f"clip needs the package open_clip_torch; {_CLIP_EXTRA}") from error
-    from _training_clip import ClipRecipe, train_clip
+    from training.clip import ClipRecipe, train_clip
 
     return train_clip(ClipRecipe(**given), out)
 

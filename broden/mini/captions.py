@@ -10,7 +10,7 @@ import numpy as np
 from broden.mini.vocabulary import MATERIALS
 
 if TYPE_CHECKING:
-    from broden.mini.compose import Placed
+    from broden.mini.things.thing import Placed
 
 _PHOTO = ("a photo of {}", "a picture of {}", "{}", "an image of {}", "a photo of {}")
 _SCENE = ("a photo of a {0}", "a {0} with {1}", "a photo of a {0} with {1}", "{1} in a {0}")

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from broden.mini import backdrops, camera, captions, clutter, looks, vocabulary
-from broden.mini.brush import Brush
-from broden.mini.canvas import SIDE, Canvas
-from broden.mini.catalogue import THINGS
-from broden.mini.looks import bear, cloth, tint
+from broden.mini import captions, vocabulary
+from broden.mini.drawing import backdrops, camera, clutter, looks
+from broden.mini.drawing.brush import Brush
+from broden.mini.drawing.canvas import SIDE, Canvas
+from broden.mini.drawing.looks import bear, cloth, tint
 from broden.mini.scenes import SCENES
-from broden.mini.things import Thing
+from broden.mini.things.catalogue import THINGS
+from broden.mini.things.thing import Placed, Thing
 
 #: Kinds of image, and how often each is drawn: places with their things, one thing before anything,
 #: one texture and nothing else.
@@ -36,14 +37,6 @@ class Composition(NamedTuple):
     thing: str | None
     texture: str | None
     caption: str
-
-
-class Placed(NamedTuple):
-    """A thing as it was drawn: its name, the name of its colour, and what it bears."""
-
-    name: str
-    colour: str
-    pattern: str | None
 
 
 def compose(seed: int, index: int, kind: str | None = None, hard: bool = False) -> Composition:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from broden.mini import camera, naming
-from broden.mini.canvas import GRID, SIDE
+from broden.mini import numbering as naming
 from broden.mini.compose import compose
-from broden.progress import bar
+from broden.mini.drawing import camera
+from broden.mini.drawing.canvas import GRID, SIDE
 from broden.reader import ProbeSet
 from broden.records import LabelledImage, labelled
 from broden.schema import ProbeSetError
+from broden.system.files import cache_folder
+from broden.system.progress import bar
 from broden.writer import ProbeWriter
 
 #: Raised whenever the pictures change, so that a cached set of an older kind is not reused.
@@ -86,8 +88,7 @@ def default_probe(progress: bool = True) -> Path:
     """Return the path of the default set in the user's cache, built there on first use."""
     from filelock import FileLock
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = cache / "network-dissection" / f"mini-v{VERSION}-seed{SEED}-{IMAGES}.h5"
+    path = cache_folder() / f"mini-v{VERSION}-seed{SEED}-{IMAGES}.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         try:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dissection.clip.measures import TILE, Measure
-from dissection.threads import each, small_operations
+from dissection.execution.threads import each, small_operations
 
 BUDGET = 1 << 26
 """Bytes for the arrays of all blocks under way, beside inputs and result: 64 MiB.

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from broden.labels import LabelTable
-from dissection.layers import nearest
+from broden.system.text import nearest
 
 __all__ = ["COMMON", "Concepts", "MAX_BYTES", "MAX_CHARACTERS", "MAX_LINES", "read"]
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from broden.system.files import file_digest
 from dissection.clip import openclip
-from dissection.fingerprint import digest
-from dissection.preprocessing import Preprocessing
-from dissection.published import file_digest
+from dissection.networks.fingerprint import digest
+from dissection.networks.preprocessing import Preprocessing
 
 __all__ = ["Encoder", "load", "warn_too_long"]
 
@@ -169,7 +169,7 @@ def load(
         `ARCHITECTURE` alone, with `weights`.
     weights
         A file to load instead; nothing is downloaded then. OpenAI's TorchScript archives (of which
-        no code is executed), or a state dict in any form `dissection.checkpoints` reads.
+        no code is executed), or a state dict in any form `dissection.networks.checkpoints` reads.
     device
         Where the encoder computes.
 

@@ -8,7 +8,6 @@ are verified when it is read; a file that fails is made again.
 import hashlib
 import json
 import logging
-import os
 from contextlib import closing
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from broden.progress import bar
+from broden.photographs import Photographs
 from broden.reader import ProbeSet
+from broden.system.files import atomic, cache_folder
+from broden.system.progress import bar
+from dissection.activations.batches import batches
 from dissection.clip.concepts import Concepts
 from dissection.clip.encoder import Encoder, warn_too_long
-from dissection.clip.photographs import Photographs
-from dissection.images import batches
-from dissection.shards import atomic
 
 __all__ = ["FORMAT", "default_cache", "image_features", "text_features"]
 
@@ -34,8 +33,7 @@ log = logging.getLogger(__name__)
 
 def default_cache() -> Path:
     """Return the user's folder for features; it need not exist."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "network-dissection" / "clip"
+    return cache_folder() / "clip"
 
 
 def image_features(

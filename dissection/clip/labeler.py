@@ -12,16 +12,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from broden.photographs import Photographs
 from broden.reader import ProbeSet
+from broden.system.files import atomic
+from dissection.activations.pooled import pooled
 from dissection.clip import concepts, encoder
 from dissection.clip.features import default_cache, image_features, text_features
 from dissection.clip.measures import top_images
-from dissection.clip.photographs import Photographs
 from dissection.clip.scoring import score
 from dissection.config import ClipConfig
-from dissection.pooled import pooled
-from dissection.run import Run
-from dissection.shards import atomic
+from dissection.execution.job import Run
 
 TOP_CONCEPTS = 5
 """Concepts of each unit that clip.h5 lists."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from broden.system.text import nearest
 from dissection.clip.reordering import errors_by_chance, places, reordering_errors
-from dissection.layers import nearest
 
 TILE = 1 << 18
 """Numbers worked on at once where several steps follow: they stay in the second-level cache."""

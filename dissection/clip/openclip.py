@@ -1,7 +1,7 @@
 """Build open_clip's networks from a name and a weight file, without executing anything in it.
 
 Architectures, tokenizers and tags are open_clip's (an optional extra, imported when first needed);
-weights are read by `dissection.checkpoints` and `dissection.clip.torchscript`.
+weights are read by `dissection.networks.checkpoints` and `dissection.networks.torchscript`.
 """
 
 import json
@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dissection import checkpoints, mini
-from dissection.clip import torchscript
-from dissection.layers import nearest
-from dissection.preprocessing import Preprocessing
-from dissection.published import one_line
+from broden.system.text import nearest, one_line
+from dissection.networks import checkpoints, mini, torchscript
+from dissection.networks.preprocessing import Preprocessing
 
 __all__ = ["Made", "make"]
 

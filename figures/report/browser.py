@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dissection.results import Labelling
-from dissection.stored import Tops, top_concepts
-from dissection.verdict import levels
+from dissection.crosscheck.findings import levels
+from dissection.results.labelling import Labelling
+from dissection.results.scores import Tops, top_concepts
 from figures.inputs import Inputs
 from figures.palette import colour, ordered
 from figures.report.thumbnails import Thumbnails, runs

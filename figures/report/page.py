@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from dissection.shards import atomic
+from broden.system.files import atomic
 from figures.drawing import Drawing, encoded, render
 from figures.inputs import Inputs
 from figures.report import browser, tables
@@ -60,7 +60,7 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
     units = browser.units(inputs, thumbnails)
     units |= {"images": thumbnails.sources(folder), "sizes": thumbnails.sizes}
     environment = Environment(
-        loader=PackageLoader("figures"), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("figures.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     style, script = (

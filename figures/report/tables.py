@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from dissection.compare import ALL, detectors, distinct, only
-from dissection.folder import RunFolder
-from dissection.results import NO_LAYER, Labelling
-from dissection.verdict import Findings
-from figures.agreement import SHARES
+from dissection.comparison.side_by_side import ALL, detectors, distinct, only
+from dissection.crosscheck.findings import Findings
+from dissection.results.folder import RunFolder
+from dissection.results.labelling import NO_LAYER, Labelling
 from figures.inputs import Inputs
+from figures.kinds.agreement import SHARES
 from figures.palette import ordered
 
 __all__ = ["Table", "cards", "statements", "tables"]

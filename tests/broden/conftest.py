@@ -1,7 +1,7 @@
 import pytest
-from layout import corner_photos, pixel_sets, write_layout
 
-from broden.convert import convert
+from broden.sources.convert import convert
+from tests.broden.layout import corner_photos, pixel_sets, write_layout
 
 
 @pytest.fixture(scope="session")

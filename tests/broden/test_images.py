@@ -2,11 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from layout import jpeg
 from PIL import Image
 
 from broden.images import decode
 from broden.reader import decode as decode_of_reader
+from tests.broden.layout import jpeg
 
 
 def saved(image, form, **options):

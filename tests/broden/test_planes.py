@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from layout import label_png, plane
 from PIL import Image
 
 from broden.planes import contents, decode_plane, repeated
+from tests.broden.layout import label_png, plane
 
 PLANES = arrays(
     np.uint16, st.tuples(st.integers(0, 4), st.just(2), st.just(3)), elements=st.integers(0, 4)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layout import GRID, corner_photos, write_layout
 
-from broden.convert import convert
 from broden.digest import probe_digest
 from broden.reader import ProbeSet, ProbeSetError
+from broden.sources.convert import convert
+from tests.broden.layout import GRID, corner_photos, write_layout
 
 AREA = GRID[0] * GRID[1]
 

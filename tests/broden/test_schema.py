@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from broden import schema
-from broden.audit import verify
+from broden.inspection.audit import verify
 from broden.reader import ProbeSet, ProbeSetError
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from layout import GRID, SIZE, jpeg, plane
 
 from broden.labels import LabelTable
 from broden.reader import ProbeSet
 from broden.records import labelled
 from broden.schema import Skipped
 from broden.writer import ProbeWriter
+from tests.broden.layout import GRID, SIZE, jpeg, plane
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from broden.labels import LabelTable
 from broden.reader import ProbeSet
 from broden.records import labelled
 from broden.writer import ProbeWriter
-from dissection.models import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.loading import Network
+from dissection.networks.preprocessing import Preprocessing
 
 GRID, SIZE, IMAGES = (16, 16), (16, 16), 22
 CATEGORIES = ("object", "part", "scene")

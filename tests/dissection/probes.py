@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from layout import jpeg
-from references import Shown
 
 from broden.labels import LabelTable
 from broden.reader import ProbeSet
 from broden.records import labelled
 from broden.writer import ProbeWriter
-from dissection.collect import Collector
-from dissection.shards import Cells
+from dissection.activations.cells import Cells
+from dissection.activations.collect import Collector
+from tests.broden.layout import jpeg
+from tests.dissection.references import Shown
 
 GRID = (6, 8)
 CATEGORIES = ("object", "part", "scene", "texture", "material")

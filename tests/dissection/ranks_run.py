@@ -2,11 +2,11 @@
 
 import sys
 
-import planted
-
 import dissection
 from broden.reader import ProbeSet
-from dissection import forward, pipeline
+from dissection import pipeline
+from dissection.activations import forward
+from tests.dissection import planted
 
 if __name__ == "__main__":
     for module in (forward, pipeline.card):

@@ -14,14 +14,16 @@ import dissection
 from broden import mini
 from broden.images import decode
 from broden.reader import ProbeSet
-from dissection import forward, pooled, results, verdict
+from dissection.activations import forward, pooled
 from dissection.clip import similarity
 from dissection.config import ClipConfig, Execution, IouConfig
-from dissection.crosscheck import crosscheck
-from dissection.models import Network
-from dissection.naming import synonyms_of
-from dissection.preprocessing import Preprocessing
-from dissection.stored import tops
+from dissection.crosscheck import findings as verdict
+from dissection.crosscheck.check import crosscheck
+from dissection.crosscheck.naming import synonyms_of
+from dissection.networks.loading import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.results import reading as results
+from dissection.results.scores import tops
 
 open_clip = pytest.importorskip("open_clip")
 safetensors = pytest.importorskip("safetensors.torch")

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import planted
 import pytest
-import references
 import torch
 
 import dissection
-from dissection import counting, forward, overlap, pipeline, shards
+from broden.system import files as written
+from dissection import pipeline
+from dissection.activations import forward, shards
 from dissection.config import UNIONS, Execution, IouConfig
+from dissection.overlap import counting
+from dissection.overlap import labeler as overlap
+from tests.dissection import planted, references
 
 QUANTILE = 0.2
 CONFIG = IouConfig(quantile=QUANTILE)
@@ -197,7 +200,7 @@ def killed_at(monkeypatch, module, name, call):
 POINTS = [
     *[(forward.Collector, "__call__", call) for call in (1, 2, 3, 5, 8, 11)],
     *[(forward.Collector, "take", call) for call in (1, 3, 6)],
-    *[(shards.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
+    *[(written.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
     *[(counting, "count", call) for call in (1, 4)],
     (overlap, "write_scores", 1),
 ]
@@ -283,7 +286,7 @@ def test_a_full_disk_keeps_what_was_finished(probe, tmp_path, unbroken, monkeypa
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards.os, "fsync", full)
+        patch.setattr(written.os, "fsync", full)
         with pytest.raises(OSError, match="No space left .*; what is finished stays") as caught:
             run(probe, tmp_path / "run")
     assert caught.value.filename.endswith("000002.npz")

@@ -7,16 +7,16 @@ from torch import nn
 
 from broden import mini
 from broden.labels import LabelTable
-from broden.mini.brush import Brush
-from broden.mini.camera import jpeg
-from broden.mini.canvas import Canvas, Look
+from broden.mini.drawing.brush import Brush
+from broden.mini.drawing.camera import jpeg
+from broden.mini.drawing.canvas import Canvas, Look
 from broden.reader import ProbeSet
 from broden.records import labelled
 from broden.writer import ProbeWriter
 from dissection.api import dissect
 from dissection.config import IouConfig
-from dissection.models import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.loading import Network
+from dissection.networks.preprocessing import Preprocessing
 
 IMAGES, SIDE, GRID = 150, 224, 112
 QUANTILE = 0.005

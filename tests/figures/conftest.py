@@ -36,7 +36,7 @@ def runs(probe, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def inputs(runs) -> Inputs:
-    from _photographs import source
+    from dissection.results.photographs import source
 
     return read(runs, lambda labelling: source(labelling, None))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dissection.results import Labelling
+from dissection.results.labelling import Labelling
 from figures.inputs import Inputs
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from drawable import given, labelling
 
-from figures import concepts, depth
 from figures.drawing import FORMATS, save
+from figures.kinds import concepts, depth
 from figures.options import Options
+from tests.figures.drawable import given, labelling
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"l1": ["o car"] * 5 + ["t dots"] * 4, "l2": ["s sea"] * 6}

@@ -7,19 +7,20 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from drawable import given, labelling
 
-from dissection.api import Dissection
-from dissection.results import read_all
-from figures import bargraph, catalogue, concepts, only
+from dissection.results.dissection import Dissection
+from dissection.results.reading import read_all
+from figures import catalogue
 from figures.drawing import Drawing, render
 from figures.inputs import categories, read
+from figures.kinds import bargraph, concepts, only
 from figures.options import Options
 from figures.palette import CATEGORIES, colour
 from figures.report import browser
 from figures.report.page import write
 from figures.report.thumbnails import Thumbnails
 from figures.style import styled
+from tests.figures.drawable import given, labelling
 
 
 def test_two_runs_of_one_network_keep_their_own_names_by_both_methods(runs, tmp_path):
@@ -63,7 +64,7 @@ def test_a_complete_run_that_lost_a_table_is_refused(runs, tmp_path):
 
 
 def test_one_network_by_each_method_in_its_own_file_is_one(tmp_path):
-    import labelled
+    from tests.dissection import labelled
 
     iou = labelled.tally(tmp_path / "netdissect-net-fc.csv", ["car"], [0.5])
     clip = labelled.descriptions(tmp_path / "clip_dissect-net.csv", {"fc": ["car"]})
@@ -162,7 +163,7 @@ def test_a_table_without_labels_by_category_is_drawn_as_far_as_it_goes(tmp_path)
 
 
 def test_layers_of_other_categories_make_one_page(tmp_path):
-    import labelled
+    from tests.dissection import labelled
 
     first = labelled.tally(tmp_path / "netdissect-net-l1.csv", ["car"], [0.5])
     second = labelled.tally(tmp_path / "netdissect-net-l2.csv", ["dog"], [0.5])

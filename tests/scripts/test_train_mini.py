@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 import train_mini
-from _drawn import Order, draw
 from safetensors.torch import load_file
+from training.drawn import Order, draw
 
 from broden.mini.compose import compose
 from broden.mini.probe import SEED
-from dissection import mini
-from dissection.published import file_digest
+from broden.system.files import file_digest
+from dissection.networks import mini
 
 TINY = [
     *("--images", "16", "--epochs", "1", "--batch-size", "8", "--held-out", "6", "--cores", "1"),

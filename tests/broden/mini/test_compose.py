@@ -3,12 +3,14 @@ import hashlib
 import numpy as np
 import pytest
 
-from broden.mini import looks, naming, vocabulary
-from broden.mini.brush import Brush
-from broden.mini.canvas import SIDE, Canvas
-from broden.mini.catalogue import THINGS
+from broden.mini import numbering as naming
+from broden.mini import vocabulary
 from broden.mini.compose import KINDS, compose
+from broden.mini.drawing import looks
+from broden.mini.drawing.brush import Brush
+from broden.mini.drawing.canvas import SIDE, Canvas
 from broden.mini.scenes import SCENES
+from broden.mini.things.catalogue import THINGS
 
 #: Of the first images of seed 0. A change of it is a new set: raise probe.VERSION, train again.
 DIGEST = "c1586760773941f2bb039e83c3ecee937c6f19d0848c37fed70487dffc7378c8"

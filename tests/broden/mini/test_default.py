@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from broden import mini
-from broden.audit import audit
+from broden.inspection.audit import audit
 from broden.reader import ProbeSet
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from broden import mini
-from broden.audit import verify
+from broden.inspection.audit import verify
 from broden.mini import probe as probe_file
 from broden.mini.compose import compose
 from broden.reader import ProbeSet

@@ -3,12 +3,12 @@ import sys
 
 import numpy as np
 import pytest
-from layout import jpeg
-from probes import corner_images, write_probe
 
 from broden.labels import LabelTable
+from broden.photographs import Photographs
 from dissection.clip import concepts
-from dissection.clip.photographs import Photographs
+from tests.broden.layout import jpeg
+from tests.dissection.probes import corner_images, write_probe
 
 
 def write(folder, data):

@@ -9,13 +9,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from layout import jpeg
 from PIL import Image
 from safetensors.torch import save_file
 
 from broden.images import decode
-from dissection import mini
-from dissection.clip import encoder, openclip, torchscript
+from dissection.clip import encoder, openclip
+from dissection.networks import mini, torchscript
+from tests.broden.layout import jpeg
 
 open_clip = pytest.importorskip("open_clip")
 

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from layout import jpeg
-from probes import corner_images, write_probe
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from broden.photographs import Photographs
 from dissection.clip import features
 from dissection.clip.concepts import Concepts
 from dissection.clip.features import image_features, text_features
-from dissection.clip.photographs import Photographs
-from dissection.preprocessing import Preprocessing
+from dissection.networks.preprocessing import Preprocessing
+from tests.broden.layout import jpeg
+from tests.dissection.probes import corner_images, write_probe
 
 D = 5
 

@@ -294,15 +294,15 @@ def test_what_is_not_finite_is_named(name, value):
 @pytest.mark.parametrize(
     ("scores", "activations", "text"),
     [
-        (torch.rand(4), torch.rand(4, 2), r"concept scores must be .* shape \(4,\)"),
-        (torch.rand(4, 3), torch.rand(4), r"activations must be .* shape \(4,\)"),
-        (torch.rand(4, 3), torch.rand(5, 2), "have 4 images and activations 5"),
-        (torch.rand(4, 0), torch.rand(4, 2), r"at least one of each; got .* \(4, 0\)"),
-        (torch.rand(4, 3), torch.rand(4, 0), r"at least one of each; got .* \(4, 0\)"),
-        (torch.rand(0, 3), torch.rand(0, 2), r"at least one of each; got .* \(0, 3\)"),
-        (torch.ones(4, 3).int(), torch.rand(4, 2), "must be floating-point"),
+        (torch.zeros(4), torch.zeros(4, 2), r"concept scores must be .* shape \(4,\)"),
+        (torch.zeros(4, 3), torch.zeros(4), r"activations must be .* shape \(4,\)"),
+        (torch.zeros(4, 3), torch.zeros(5, 2), "have 4 images and activations 5"),
+        (torch.zeros(4, 0), torch.zeros(4, 2), r"at least one of each; got .* \(4, 0\)"),
+        (torch.zeros(4, 3), torch.zeros(4, 0), r"at least one of each; got .* \(4, 0\)"),
+        (torch.zeros(0, 3), torch.zeros(0, 2), r"at least one of each; got .* \(0, 3\)"),
+        (torch.ones(4, 3).int(), torch.zeros(4, 2), "must be floating-point"),
     ],
-    ids=str,
+    ids=["scores-1d", "activations-1d", "images", "no-concept", "no-unit", "no-image", "integers"],
 )
 def test_bad_shapes(scores, activations, text):
     with pytest.raises(ValueError, match=text):

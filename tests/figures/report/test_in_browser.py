@@ -57,7 +57,7 @@ def opened(browser, path, anchor="", **options):
 @pytest.fixture(scope="module")
 def report(runs, tmp_path_factory):
     """Return the page of two networks, one unit of which has an evil label."""
-    from _photographs import source
+    from dissection.results.photographs import source
 
     folder = tmp_path_factory.mktemp("runs")
     for run in runs:

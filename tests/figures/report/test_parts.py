@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from drawable import given, labelling
 from PIL import Image
 
-from dissection.stored import tops
+from dissection.results.scores import tops
 from figures.report import browser, page, tables, thumbnails
 from figures.report.thumbnails import Thumbnails, runs
+from tests.figures.drawable import given, labelling
 
 
 def decoded(text, grid):

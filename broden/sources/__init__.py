@@ -1,0 +1,1 @@
+"""How labelled pictures come in: archives, published layouts, and their conversion to one file."""

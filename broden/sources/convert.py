@@ -1,0 +1,183 @@
+"""Conversion of the original layout to a probe file.
+
+Images are read, checked and counted by a few threads and written in the order of index.csv; how
+many are under way at once is bounded, so memory does not grow with the set.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS, explain
+from broden.labels import LabelTable
+from broden.planes import decode_plane
+from broden.records import LabelledImage, labelled
+from broden.schema import Skipped
+from broden.sources.archive import DamagedArchiveError, Source, open_source
+from broden.sources.layout import Index, Row, read_index, read_labels
+from broden.system.parallel import in_order
+from broden.system.progress import bar
+from broden.writer import ProbeWriter
+
+# Pillow and hashing release the interpreter lock; more threads than this wait for the writer.
+_THREADS = min(4, os.cpu_count() or 1)
+_UNDER_WAY = 8 * _THREADS
+
+
+class BadRowsError(ValueError):
+    """Rows of index.csv that cannot be used; `details` has one line for each."""
+
+    def __init__(self, source: Path, bad: list[Skipped], total: int) -> None:
+        self.bad = bad
+        self.details = [f"index.csv line {b.row}: {b.image}: {b.reason}" for b in bad]
+        super().__init__(
+            f"{source}: {len(bad)} of {total} rows of index.csv cannot be used (listed below);"
+            " repair them, or leave them out with --skip-bad"
+        )
+
+
+class Conversion(NamedTuple):
+    """What a conversion did: images written, rows left out, unknown index columns, digest."""
+
+    images: int
+    skipped: list[Skipped]
+    ignored: tuple[str, ...]
+    digest: str
+
+
+def convert(
+    source: str | Path, target: str | Path, *, skip_bad: bool = False, progress: bool = False
+) -> Conversion:
+    """Convert a data set in the original layout to a probe file.
+
+    Parameters
+    ----------
+    source : str or Path
+        The unpacked folder, or the zip as published.
+    target : str or Path
+        The file to write.
+    skip_bad : bool
+        Leave bad rows out and record them in the file, instead of failing after the last row.
+    progress : bool
+        Show a bar on stderr.
+
+    Raises
+    ------
+    BadRowsError
+        When rows are bad and `skip_bad` is not set; it lists every one.
+    FileNotFoundError, ValueError
+        When a table is missing or wrong, or the zip is damaged or unsafe.
+    OSError
+        When the target cannot be written.
+    """
+    opened = open_source(source)
+    try:
+        if Path(target).exists() and Path(target).samefile(opened.path):
+            raise ValueError(f"{target}: is the source itself; give another file to write")
+        table = read_labels(opened)
+        index = read_index(opened, table)
+        with ProbeWriter(
+            Path(target), table, index.grid, name=opened.name, source=opened.path.name
+        ) as writer:
+            images, bad = _stream(opened, table, index, writer, skip_bad, progress)
+            if bad and not skip_bad:
+                raise BadRowsError(opened.path, bad, images + len(bad))
+            for skipped in bad:
+                writer.skip(skipped)
+            return Conversion(images, bad, index.ignored, writer.finish(progress))
+    finally:
+        opened.close()
+
+
+def _stream(
+    source: Source,
+    table: LabelTable,
+    index: Index,
+    writer: ProbeWriter,
+    skip_bad: bool,
+    progress: bool,
+) -> tuple[int, list[Skipped]]:
+    """Write every good row; return how many there are and the bad ones by line."""
+    good, bad = 0, list(index.bad)
+
+    def load(row: Row) -> LabelledImage | Skipped:
+        try:
+            return _load(source, row, table)
+        except DamagedArchiveError:
+            raise
+        except ValueError as error:
+            return Skipped(row.line, row.image, str(error))
+
+    with (
+        warnings.catch_warnings(),
+        closing(in_order(load, index.rows, _THREADS, _UNDER_WAY)) as loaded,
+        bar(loaded, len(index.rows), "convert", progress) as items,
+    ):
+        # Pixel counts are checked against our own, lower limit.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        for item in items:
+            if isinstance(item, Skipped):
+                bad.append(item)
+                continue
+            good += 1
+            if skip_bad or not bad:
+                writer.add(item)
+    return good, sorted(bad)
+
+
+def _load(source: Source, row: Row, table: LabelTable) -> LabelledImage:
+    """Read and check all files of one row; a ValueError carries the reason."""
+    data = _read(source, row.image, "image")
+    size = _photo_size(data, row)
+    planes = np.zeros((len(row.maps), *row.grid), np.uint16)
+    for plane, (category, file) in zip(planes, row.maps, strict=True):
+        try:
+            plane[...] = decode_plane(_read(source, file, "label map"), row.grid)
+        except ValueError as error:
+            reason = str(error)
+            raise ValueError(reason if file in reason else f"label map {file} {reason}") from error
+        _check_numbers(plane, file, table.categories[category], table)
+    categories = tuple(category for category, _ in row.maps)
+    return labelled(row.image, row.split, data, size, planes, categories, row.whole)
+
+
+def _read(source: Source, file: str, kind: str) -> bytes:
+    try:
+        return source.read(f"images/{file}")
+    except FileNotFoundError:
+        raise ValueError(f"{kind} {file} is missing") from None
+    except OSError as error:
+        raise ValueError(f"{kind} {file} cannot be read ({error.strerror})") from error
+
+
+def _photo_size(data: bytes, row: Row) -> tuple[int, int]:
+    """Decode a photograph completely and return its (h, w)."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            size = image.height, image.width
+            if size[0] * size[1] > MAX_PIXELS:
+                raise ValueError(f"{size[0]}x{size[1]} pixels, at most {MAX_PIXELS} are allowed")
+            image.load()
+    except DECODE_ERRORS as error:
+        raise ValueError(f"image {row.image} cannot be decoded ({explain(error)})") from error
+    if row.size not in (None, size):
+        raise ValueError(
+            f"image {row.image} is {size[0]}x{size[1]}, but ih, iw say {row.size[0]}x{row.size[1]}"
+        )
+    return size
+
+
+def _check_numbers(plane: np.ndarray, file: str, category: str, table: LabelTable) -> None:
+    found = np.flatnonzero(np.bincount(plane.ravel(), minlength=len(table)))
+    lacking = [n for n in found.tolist() if n and (n >= len(table) or not table.known[n])]
+    if lacking:
+        numbers = ", ".join(map(str, lacking[:5])) + (" ..." if len(lacking) > 5 else "")
+        raise ValueError(f"label map {file} ({category}) holds {numbers}, not in label.csv")

@@ -1,0 +1,1 @@
+"""What the packages need of the machine: files, threads, text, and the terminal."""

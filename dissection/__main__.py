@@ -1,0 +1,8 @@
+"""`python -m dissection` is the command `dissect`."""
+
+import sys
+
+from dissection.commands.dissect import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The one pass of the images through a network, and what of it goes to disk."""

@@ -1,0 +1,123 @@
+"""The candidate cells of a layer: all that its masks can depend on, packed.
+
+A pixel of an upsampled map exceeds the threshold only if one of the four cells of its stencil does,
+so the cells above a lower bound of the threshold and their 3x3 neighbours are all that is kept.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Cells(NamedTuple):
+    """What is kept of one layer for a block of N images."""
+
+    known: np.ndarray
+    """(N, ceil(h·w·U / 8)) uint8, a bit for each cell in the order (h, w, U): 1 if it is kept."""
+    kept: np.ndarray
+    """(N,) int64 cells kept of each image."""
+    values: np.ndarray
+    """(M,) float32 values of the kept cells, in that order, image after image."""
+    mean: np.ndarray
+    """(N, U) float32 mean of each map."""
+    maximum: np.ndarray
+    """(N, U) float32 maximum of each map."""
+    bound: np.ndarray
+    """(U,) float32 lower bound of the thresholds when the block ended."""
+
+
+def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``known``, ``kept`` and ``values`` of `Cells`.
+
+    Parameters
+    ----------
+    cells : Tensor
+        (N, h, w, U) float32, contiguous.
+    keep : Tensor
+        (N, h, w, U) bool.
+    """
+    values = cells.view(-1).index_select(0, where(keep))
+    flat = keep.flatten(1)
+    known = np.packbits(flat.cpu().numpy(), axis=1)
+    return known, flat.sum(1).cpu().numpy(), values.cpu().numpy()
+
+
+def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
+    """Return the maps of some images, -inf where a cell was not kept, as (n, h, w, U) float32.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of N images.
+    grid : (int, int)
+        (h, w) of the layer.
+    images : ndarray
+        (n,) int64 places in the block.
+    """
+    shape = (*grid, cells.mean.shape[1])
+    ends = np.cumsum(cells.kept)
+    starts = ends - cells.kept
+    known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
+    maps = np.full(known.shape, -np.inf, np.float32)
+    maps[known] = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
+    return maps.reshape(-1, *shape)
+
+
+def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
+    """Return the cells without those that no stencil above a risen bound needs.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of one layer.
+    bound : ndarray
+        (U,) float32 lower bound of the thresholds.
+    grid : (int, int)
+        (h, w) of the layer.
+    """
+    parts = []
+    for images in np.array_split(np.arange(len(cells.mean)), -(-len(cells.mean) // PRUNE_CHUNK)):
+        maps = torch.from_numpy(unpack(cells, grid, images))
+        parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
+    known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    bound = np.maximum(cells.bound, bound)
+    return cells._replace(known=known, kept=kept, values=values, bound=bound)
+
+
+PRUNE_CHUNK = 8
+"""Images pruned at once."""
+
+
+def where(mask: Tensor) -> Tensor:
+    """Return the places of a flattened bool tensor that are true, int64 and ascending.
+
+    On the CPU numpy finds them, five times faster than `torch.nonzero`.
+    """
+    if mask.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.flatten().nonzero()[:, 0]
+
+
+def neighbourhood(above: Tensor) -> Tensor:
+    """Return the cells that share a stencil with one above the bound: each and its 3x3 neighbours.
+
+    Parameters
+    ----------
+    above : Tensor
+        (N, h, w, U) bool.
+
+    Returns
+    -------
+    Tensor
+        (N, h, w, U) bool.
+    """
+    wide = above.clone()
+    wide[:, :, 1:] |= above[:, :, :-1]
+    wide[:, :, :-1] |= above[:, :, 1:]
+    result = wide.clone()
+    result[:, 1:] |= wide[:, :-1]
+    result[:, :-1] |= wide[:, 1:]
+    return result

@@ -1,0 +1,136 @@
+"""What is taken from a layer while the network runs: pooled values, tail, candidate cells."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dissection.activations.cells import Cells, neighbourhood, pack, prune, unpack, where
+from dissection.activations.quantile import Tail
+
+SELECT_GROWTH = 1.25
+"""The bound is raised whenever this many times more images were seen. A bound that lags keeps more
+cells than it needs to, selecting more often takes longer than it saves."""
+
+
+CHUNK_CELLS = 1 << 20
+"""Cells compared and copied at once, so that little besides them is in memory."""
+
+
+class NotFiniteError(ValueError):
+    """A map holds NaN or an infinite value."""
+
+
+class Collector:
+    """Take from one layer what its threshold and masks can depend on, batch by batch.
+
+    Parameters
+    ----------
+    units : int
+        U.
+    tail_size : int
+        K, from `quantile.tail_size` and all N images of the probe set.
+    device : torch.device or str
+        Where the maps are.
+
+    Attributes
+    ----------
+    tail : Tail
+        The largest values so far.
+    """
+
+    def __init__(self, units: int, tail_size: int, device: torch.device | str):
+        self.tail = Tail(units, tail_size, device)
+        self._bounded = False
+        self._seen = 0
+        self._images = 0
+        self._batches: list[tuple[np.ndarray, ...]] = []
+
+    def __call__(self, maps: Tensor) -> None:
+        """Take a batch of maps.
+
+        Parameters
+        ----------
+        maps : Tensor
+            (N, U, h, w) float32, only looked at during the call.
+
+        Raises
+        ------
+        NotFiniteError
+            If a value is not finite. Its arguments are the image's place in the shard and the unit.
+        """
+        cells = maps.permute(0, 2, 3, 1).contiguous()
+        maximum, mean = cells.amax((1, 2)), cells.mean((1, 2))
+        self._check_finite(cells, maximum, mean)
+        parts = cells.split(max(1, CHUNK_CELLS // cells[0].numel()))
+        above = [self._feed_tail(part) for part in parts]
+        if _due(self._seen, self._seen + len(maps)):
+            self._bounded = bool(torch.isfinite(self.tail.select()).all())
+            above = [part > self.tail.bound for part in parts]
+        kept = [pack(part, neighbourhood(on)) for part, on in zip(parts, above, strict=True)]
+        pooled = (part.cpu().numpy() for part in (mean, maximum))
+        self._batches.append((*_joined(kept), *pooled))
+        self._seen += len(maps)
+        self._images += len(maps)
+
+    def take(self, grid: tuple[int, int]) -> Cells:
+        """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
+        bound = self.tail.bound.cpu().numpy().copy()
+        if self._seen == self._images:
+            # the first shard's batches kept cells by bounds far below the one at its end
+            for place, batch in enumerate(self._batches):
+                self._batches[place] = prune(Cells(*batch, bound), bound, grid)[:-1]
+        parts = _joined(self._batches)
+        self._batches, self._images = [], 0
+        return Cells(*parts, bound)
+
+    def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
+        """Continue behind a shard that was collected earlier, as if it had just been taken.
+
+        The tail is given the values that exceed the bound: a superset of the final tail's.
+        """
+        bound = torch.from_numpy(cells.bound).to(self.tail.bound.device)
+        self.tail.bound = torch.maximum(self.tail.bound, bound)
+        self._bounded = bool(torch.isfinite(self.tail.bound).all())
+        for image in range(len(cells.mean)):
+            maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(bound.device)
+            above = where(maps > bound)
+            self.tail.add(maps.view(-1).index_select(0, above), above % len(bound))
+        self._seen += len(cells.mean)
+
+    def _feed_tail(self, cells: Tensor) -> Tensor:
+        """Add what exceeds the bound to the tail and return where that is."""
+        above = cells > self.tail.bound
+        if self._bounded:
+            # few are above once the bound has risen; the first batches are added bit by bit
+            for place in where(above).split(CHUNK_CELLS // 8):
+                self.tail.add(cells.view(-1).index_select(0, place), place % cells.shape[3])
+        else:
+            self.tail.add_all(cells.flatten(0, 2).t())
+        return above
+
+    def _check_finite(self, cells: Tensor, maximum: Tensor, mean: Tensor) -> None:
+        # a mean can overflow where no value is infinite, so it only says where to look
+        if torch.isfinite(mean).all() and torch.isfinite(maximum).all():
+            return
+        wrong = (~torch.isfinite(cells)).flatten(1, 2).any(1).nonzero()
+        if len(wrong):
+            image, unit = wrong[0].tolist()
+            raise NotFiniteError(self._images + image, unit)
+
+
+def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """Return the arrays of several parts, one behind the other."""
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _due(before: int, after: int) -> bool:
+    """Return whether the bound is raised between these numbers of images, whatever came before."""
+    if before == 0:
+        return True
+    return _step(before) < _step(after)
+
+
+def _step(images: int) -> int:
+    return math.floor(math.log(images) / math.log(SELECT_GROWTH))

@@ -1,0 +1,1 @@
+"""The commands of this package: options in, one call, a summary out."""

@@ -1,0 +1,213 @@
+"""Find out which unit of a network has learned which concept.
+
+Results go to a directory: units.csv (the concept of every unit), concepts.csv, tally/, scores.h5
+and run.json, the run card that says what the numbers mean. An interrupted run continues when it
+is started again.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from broden.system.terminal import add_debug, fraction, natural, positive, run
+from dissection.commands.network import add_network, infos, layers, network
+from dissection.config import (
+    METHODS,
+    MIN_IOU,
+    POOLINGS,
+    PRECISIONS,
+    QUANTILE,
+    SIMILARITIES,
+    UNIONS,
+    ClipConfig,
+    Execution,
+    IouConfig,
+)
+
+DEFAULT_MODEL = "mini_scenes"
+_MINI_LAYERS = "layer2,layer3,layer4"
+DEFAULT_LAYERS = {name: _MINI_LAYERS for name in ("mini_scenes", "mini_objects", "mini_random")}
+DEFAULT_LAYERS["efficientnet_lite0"] = "blocks.2,blocks.4,blocks.6"
+INTERRUPTED = "interrupted; run the same command again to continue"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        required=True,
+        help="iou: overlap with labelled pixels; clip: CLIP-Dissect, which needs no labels; "
+        "both: each, from one forward pass",
+    )
+    add_network(parser, DEFAULT_MODEL)
+    data = parser.add_argument_group("probe set and results")
+    data.add_argument(
+        "--probe",
+        default="mini",
+        metavar="FILE",
+        help="made by build_broden.py, or `mini`, generated on first use, or for clip any folder "
+        "of images (default: %(default)s)",
+    )
+    data.add_argument("--limit", type=positive, metavar="N", help="use the first N images only")
+    data.add_argument(
+        "--skip-bad", action="store_true", help="leave out the broken images of a folder"
+    )
+    data.add_argument(
+        "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
+    )
+    _add_definitions(parser.add_argument_group("definitions"))
+    _add_clip(parser.add_argument_group("definitions of clip"))
+    _add_execution(parser.add_argument_group("execution (not part of a run's settings)"))
+    add_debug(parser)
+    return parser
+
+
+def _add_definitions(group) -> None:
+    group.add_argument(
+        "--quantile",
+        type=fraction,
+        default=QUANTILE,
+        help="share of a unit's activations above its threshold (default: %(default)s)",
+    )
+    group.add_argument(
+        "--min-iou",
+        type=fraction,
+        default=MIN_IOU,
+        help="a unit is a detector above it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--union",
+        choices=UNIONS,
+        default=UNIONS[0],
+        help="active pixels that count: in images holding the category, only where it lies under "
+        "the mask, or in all images (default: %(default)s)",
+    )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="(default: %(default)s)"
+    )
+
+
+def _add_clip(group) -> None:
+    default = ClipConfig()
+    group.add_argument(
+        "--encoder",
+        default=default.encoder,
+        metavar="E",
+        help="mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), local-dir:PATH, "
+        "or ARCHITECTURE with --encoder-weights (default: %(default)s)",
+    )
+    group.add_argument("--encoder-weights", metavar="FILE", help="a checkpoint for --encoder")
+    group.add_argument(
+        "--concepts",
+        default=default.concepts,
+        metavar="C",
+        help="a text file, one a line; broden: the probe's labels; common: 20,000 English words "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--template",
+        default=default.template,
+        help="what the text encoder reads, {} standing for the concept (default: %(default)s)",
+    )
+    group.add_argument(
+        "--similarity",
+        choices=SIMILARITIES,
+        default=default.similarity,
+        help="(default: %(default)s)",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default=default.pooling,
+        help="of a unit's map to one activation an image (default: %(default)s)",
+    )
+
+
+def _add_execution(group) -> None:
+    default = Execution()
+    group.add_argument(
+        "--device", default=default.device, help="auto, cpu, cuda, cuda:1 (default: %(default)s)"
+    )
+    group.add_argument(
+        "--batch-size",
+        type=positive,
+        default=default.batch_size,
+        help="images a forward pass, at most the 64 of a shard (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers", type=natural, help="decoding threads (default: 0 on the CPU, else 2)"
+    )
+    group.add_argument(
+        "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"
+    )
+
+
+def _probe(name: str) -> Path:
+    if name != "mini":
+        return Path(name)
+    from broden.mini import default_probe
+
+    return default_probe(progress=True)
+
+
+def _clip(args: argparse.Namespace) -> ClipConfig:
+    return ClipConfig(
+        args.encoder,
+        args.encoder_weights,
+        args.concepts,
+        args.template,
+        args.similarity,
+        args.pooling,
+        args.precision,
+    )
+
+
+def _dissect(args: argparse.Namespace) -> None:
+    config, clip = IouConfig(args.quantile, args.union, args.min_iou, args.precision), _clip(args)
+    execution = Execution(
+        args.device, args.batch_size, args.workers, args.keep_shards, progress=True
+    )
+    args.layers = args.layers or DEFAULT_LAYERS.get(args.model)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("dissection").setLevel(logging.INFO)
+    model = network(args)
+    if args.layers == "help":
+        from dissection.networks.listing import describe
+
+        print(describe(infos(model)))
+        return
+    from broden.system.files import file_name
+    from dissection.api import dissect
+    from dissection.execution.ranks import Ranks
+    from dissection.summary import summary
+
+    probe = _probe(args.probe)
+    default = f"{args.method}-{args.model.replace(':', '-')}-{probe.stem}"
+    result = dissect(
+        model,
+        layers(args, model),
+        probe,
+        method=args.method,
+        out=args.out or Path("results") / file_name(default),
+        limit=args.limit,
+        skip_bad=args.skip_bad,
+        config=config,
+        clip=clip,
+        execution=execution,
+    )
+    ranks = Ranks()
+    if ranks.leads:
+        print(result.message, file=sys.stderr)
+        print(summary(result))
+    ranks.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = _parser().parse_args(argv)
+    # What the libraries below raise for reasons that users can mend
+    return run(_dissect, args, expected=(RuntimeError, TypeError), interrupted=INTERRUPTED)

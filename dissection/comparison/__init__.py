@@ -1,0 +1,1 @@
+"""Networks side by side: how many concepts each has, and which only one has."""

@@ -1,0 +1,1 @@
+"""Whether the two labelers agree, beside what shuffled units give."""

@@ -1,0 +1,1 @@
+"""One run as a job: its settings in motion, its ranks and its threads."""

@@ -1,0 +1,142 @@
+"""Turn a name into a network in eval mode, with the preprocessing it was trained with.
+
+`load` knows the small networks of this package (`mini_scenes` and others), torchvision's names,
+the Places365 networks, efficientnet_lite0, `timm:NAME`, and factories of one's own. A further
+built-in network is an entry in `LOADERS`. No name is ever evaluated as code, and no weight file is
+executed (see `dissection.networks.checkpoints`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from broden.system.files import file_digest
+from broden.system.text import nearest
+from dissection.networks import mini, published
+from dissection.networks.fingerprint import digest
+from dissection.networks.own import from_factory
+from dissection.networks.preprocessing import Preprocessing
+
+__all__ = ["LOADERS", "Loader", "Network", "digest", "load", "names"]
+
+# name, weight file, whether to leave the weights random -> module, its input, its own weights
+Loader = Callable[[str, Path | None, bool], published.Loaded]
+
+LOADERS: dict[str, Loader] = {
+    "mini_scenes": mini.trained,
+    "mini_objects": mini.trained,
+    "mini_random": mini.untrained,
+    "efficientnet_lite0": published.efficientnet_lite0,
+    "alexnet_places365": published.places365,
+    "densenet161_places365": published.places365,
+    "resnet18_places365": published.places365,
+    "resnet50_places365": published.places365,
+}
+_FORMS = "a torchvision name, timm:NAME, package.module:factory, file.py:factory"
+
+
+@dataclass(frozen=True)
+class Network:
+    """Hold a network ready to be dissected.
+
+    Attributes
+    ----------
+    name : str
+        As given to `load`.
+    module : nn.Module
+        In eval mode, on the CPU.
+    preprocessing : Preprocessing
+        What its input must be like.
+    weights : str
+        Where its weights come from, for the run card.
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing
+    weights: str
+
+    def digest(self) -> str:
+        """Return `digest` of the module."""
+        return digest(self.module)
+
+
+def names() -> list[str]:
+    """Return the names of all built-in networks, those in `LOADERS` first."""
+    return [*LOADERS, *published.torchvision_names()]
+
+
+def load(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    random_weights: bool = False,
+    seed: int = 0,
+    input_size: int | Sequence[int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Network:
+    """Load a network by name.
+
+    Parameters
+    ----------
+    name
+        One of `names`, `timm:NAME`, `package.module:factory` or `file.py:factory`. A factory takes
+        nothing and returns an nn.Module (with an attribute `preprocessing`, if it likes) or a pair
+        of nn.Module and Preprocessing.
+    weights
+        A file to load instead of the published weights; nothing is downloaded then.
+    random_weights
+        Leave the weights as initialised.
+    seed
+        Of all that is random while the network is built. The global generator is left alone.
+    input_size, mean, std
+        Replace what the network's own preprocessing says (pixels; scale where 255 is 1).
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the weight file does not fit.
+    FileNotFoundError
+        If a file is missing.
+    TypeError
+        If a factory is none, or returns something else.
+    RuntimeError
+        If a download fails, a package is missing, or the code of a factory raises.
+    """
+    if weights is not None and random_weights:
+        raise ValueError(f"random weights and weights from {weights} exclude each other")
+    path = None if weights is None else Path(weights)
+    loader = _loader(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        module, preprocessing, described = loader(name, path, random_weights)
+    if path is not None:
+        described = f"{path.name} (sha256 {file_digest(path)})"
+    elif random_weights:
+        described = f"random (seed {seed})"
+    given = {"size": input_size, "mean": mean, "std": std}
+    overrides = {field: value for field, value in given.items() if value is not None}
+    return Network(name, module.eval(), replace(preprocessing, **overrides), described)
+
+
+def _loader(name: str) -> Loader:
+    """Return what loads networks of that name."""
+    if name in LOADERS:
+        return LOADERS[name]
+    if name.startswith("timm:"):
+        return published.from_timm
+    if ":" in name:
+        return from_factory
+    if name in published.torchvision_names():
+        return published.from_torchvision
+    raise ValueError(
+        f"unknown network {name!r}{nearest(name, names())}; allowed: {', '.join(LOADERS)}, {_FORMS}"
+    )

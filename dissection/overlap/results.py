@@ -1,0 +1,166 @@
+"""The tables of a dissection: one row a unit, a concept, or a unit in the published format."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from broden.labels import LabelTable
+from dissection.config import IouConfig
+from dissection.networks.layouts import LayerInfo
+from dissection.overlap.assign import Best, Detectors
+from dissection.overlap.counting import TOP_IMAGES
+from dissection.overlap.tally import Counts
+from dissection.results.tables import TALLY_FIELDS
+
+
+class LayerResult(NamedTuple):
+    """All that is known of one layer's units, as numpy arrays."""
+
+    info: LayerInfo
+    threshold: np.ndarray
+    """(U,) float32."""
+    counts: Counts
+    """Over the whole probe set."""
+    iou: dict[str, np.ndarray]
+    """(U, L) float64 by union rule."""
+    best: Best
+    """By the run's union rule."""
+    detectors: Detectors
+    """By the run's union rule."""
+    top_image: np.ndarray
+    """(U, n) int64 images with the highest maxima, highest first."""
+    top_value: np.ndarray
+    """(U, n) float32 those maxima."""
+
+
+def unit_table(results: Sequence[LayerResult], labels: LabelTable, min_iou: float) -> pd.DataFrame:
+    """Return one row a unit of every layer: its label, and the best label of every category.
+
+    Parameters
+    ----------
+    results : sequence of LayerResult
+        The layers, in order.
+    labels : LabelTable
+        Of the probe set.
+    min_iou : float
+        A detector's IoU exceeds it.
+    """
+    return pd.concat([_layer_units(r, labels, min_iou) for r in results], ignore_index=True)
+
+
+def _layer_units(result: LayerResult, labels: LabelTable, min_iou: float) -> pd.DataFrame:
+    names, best = np.array(labels.names, object), result.best
+    columns = {
+        "layer": result.info.name,
+        "unit": np.arange(result.info.units),
+        "label": names[best.label],
+        "category": np.array(labels.categories, object)[np.asarray(labels.primary)[best.label]],
+        "iou": best.iou,
+        "detector": best.iou > min_iou,
+        "threshold": result.threshold.astype(float),
+    }
+    for k, category in enumerate(labels.categories):
+        columns[f"{category}-label"] = _category_names(names, best.category_label[:, k])
+        columns[f"{category}-iou"] = best.category_iou[:, k]
+    return pd.DataFrame(columns)
+
+
+def _category_names(names: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return label names, empty where the category has no label (never the unlabelled one's)."""
+    return np.where(label > 0, names[label], "")
+
+
+def concept_table(units: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a layer and label: how many units carry it, detectors or not.
+
+    Parameters
+    ----------
+    units : DataFrame
+        From `unit_table`.
+    """
+    order = {layer: place for place, layer in enumerate(dict.fromkeys(units["layer"]))}
+    groups = units.groupby(["layer", "label", "category"], sort=False)
+    table = groups.size().rename("units").reset_index()
+    table["order"] = table["layer"].map(order)
+    table = table.sort_values(["order", "units", "label"], ascending=[True, False, True])
+    return table.drop(columns="order").reset_index(drop=True)
+
+
+def tally_table(result: LayerResult, labels: LabelTable, union: str) -> pd.DataFrame:
+    """Return a layer's units with the columns of the published NetDissect tallies, best first.
+
+    Parameters
+    ----------
+    result : LayerResult
+        The layer.
+    labels : LabelTable
+        Of the probe set.
+    union : str
+        Rule of the IoU and of the activation column, one of `config.UNIONS`.
+    """
+    names, best = np.array(labels.names, object), result.best
+    unit, counts = np.arange(result.info.units), result.counts
+    primary = np.asarray(labels.primary)
+    columns = {
+        "unit": unit + 1,
+        "category": np.array(labels.categories, object)[primary[best.label]],
+        "label": names[best.label],
+        "score": best.iou,
+    }
+    for k, category in enumerate(labels.categories):
+        label = best.category_label[:, k]
+        parts = (
+            _category_names(names, label),
+            np.asarray(labels.pixels)[label],
+            counts.all if union == "all" else getattr(counts, union)[:, k],
+            counts.intersection[unit, label],
+            result.iou[union][unit, label],
+        )
+        columns |= {
+            f"{category}-{field}": part for field, part in zip(TALLY_FIELDS, parts, strict=True)
+        }
+    table = pd.DataFrame(columns)
+    return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def iou_definitions(config: IouConfig, grid: Sequence[int]) -> dict[str, str]:
+    """Return in words what the numbers of labelling by IoU mean."""
+    q = config.quantile
+    return {
+        "threshold": f"the (k+1)-th largest of a unit's N·h·w activations, k = floor({q}·N·h·w); "
+        "exact, no interpolation",
+        "mask": f"the map upsampled bilinearly to {grid[0]}x{grid[1]} pixels (half-pixel centres, "
+        "edges clamped), strictly above the threshold",
+        "label pixels": "a pixel counts once for a label; a whole-image label covers all pixels",
+        "primary category": "the category in which a label covers most; tie: the later",
+        "iou": "I / (A + T - I); 0 where the denominator is 0",
+        "union": f"{config.union}: A is the unit's {UNION_TEXT[config.union]}",
+        "label": "highest IoU over all labels, the lowest number on ties",
+        "detector": f"IoU > {config.min_iou}",
+        "unique_best": "different overall labels of the detectors of a layer",
+        "unique_paper": "different labels of each category with a category IoU above the "
+        "detector's, summed over categories",
+        "units": "counted from 0; in tally/ from 1, as published",
+        "top": f"the {TOP_IMAGES} images with the highest maximum of a unit's map",
+    }
+
+
+def iou_counts(result: LayerResult, categories: Sequence[str]) -> dict:
+    """Return how many detectors a layer has, and of how many concepts by either rule."""
+    found = result.detectors
+    by_category = dict(zip(categories, found.unique_by_category, strict=True))
+    return {
+        "detectors": found.units,
+        "unique_best": found.unique_best,
+        "unique_paper": found.unique_paper,
+        "unique_paper_by_category": by_category,
+    }
+
+
+UNION_TEXT = {
+    "category": "active pixels in images that hold any label of the label's primary category",
+    "mask": "active pixels in images where such a label lies under the unit's active pixels",
+    "all": "active pixels in all images",
+}

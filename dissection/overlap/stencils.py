@@ -1,0 +1,147 @@
+"""Which pixels of the label grid a unit's activation map exceeds its threshold on.
+
+The definition is dense: upsample the map bilinearly to the label grid (half-pixel centres, edges
+clamped) and keep the pixels above the threshold. A pixel is a weighted mean of four cells, so it
+can exceed the threshold only where one of the four does: only those stencils are evaluated. The
+cells are taken as float64 differences to the threshold, so a pixel between cells that equal it is
+exactly 0, and element by element in a fixed order, so how the maps are grouped cannot change one.
+
+Maps are held as (N, h, w, U): neighbouring cells are then U apart, and shifting all units at once
+is a copy of long runs.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dissection.activations.cells import where
+
+
+class Axis(NamedTuple):
+    """How one axis of the label grid (m pixels) is cut by the centres of a layer's n cells.
+
+    Block b, 0 <= b <= n, holds the pixels between the centres of the cells b - 1 and b; those of
+    block 0 and block n lie outside the outermost centres and see one cell only.
+    """
+
+    first: Tensor
+    """(n + 1,) int64, first pixel of each block."""
+    weight: Tensor
+    """(s, n + 1) float64, weight of cell b for each pixel of block b; NaN past the block's end."""
+
+
+def axis(cells: int, pixels: int) -> Axis:
+    """Return the blocks of one axis.
+
+    Parameters
+    ----------
+    cells, pixels : int
+        n and m, the axis' length in the layer's map and in the label grid.
+    """
+    centre = (torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5
+    low = centre.floor()
+    block = low.to(torch.int64) + 1
+    size = torch.bincount(block, minlength=cells + 1)
+    first = torch.cumsum(size, 0) - size
+    weight = torch.full((int(size.max()), cells + 1), torch.nan, dtype=torch.float64)
+    weight[torch.arange(pixels) - first[block], block] = centre - low
+    return Axis(first, weight)
+
+
+class Stencils(NamedTuple):
+    """The bilinear stencils of an (h, w) map on an (H, W) label grid."""
+
+    rows: Axis
+    columns: Axis
+    width: int
+    """W."""
+
+
+def stencils(
+    cells: tuple[int, int], pixels: tuple[int, int], device: torch.device | str = "cpu"
+) -> Stencils:
+    """Return the stencils from a map of (h, w) cells to a label grid of (H, W) pixels."""
+    rows, columns = (
+        Axis(*(part.to(device) for part in axis(n, m))) for n, m in zip(cells, pixels, strict=True)
+    )
+    return Stencils(rows, columns, pixels[1])
+
+
+class Runs(NamedTuple):
+    """B runs of up to S neighbouring pixels of the label grid, all that can be active."""
+
+    map: Tensor
+    """(B,) int64, n·U + u of the map each run belongs to."""
+    first: Tensor
+    """(B,) int64, the run's first pixel, row-major in the label grid."""
+    active: Tensor
+    """(S, B) bool, whether pixel first + s is active; False past the run's end."""
+
+
+def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
+    """Return where upsampled maps exceed their thresholds.
+
+    Parameters
+    ----------
+    cells : Tensor
+        (N, h, w, U) float32 activations, contiguous. Where neither a cell nor one of its 3x3
+        neighbours exceeds the threshold, it may hold any value that does not.
+    threshold : Tensor
+        (U,) float32.
+    on : Stencils
+        Of the same (h, w).
+    """
+    _, height, width, units = cells.shape
+    image, down, right, unit = _with_a_cell_above(cells > threshold)
+    lines = ((down - 1).clamp(min=0), down.clamp(max=height - 1))
+    zero = threshold.double().index_select(0, unit)
+
+    def excess(line: Tensor, column: Tensor) -> Tensor:
+        place = ((image * height + line) * width + column) * units + unit
+        return cells.view(-1).index_select(0, place).double() - zero
+
+    # a weight past the end of a block is NaN, and NaN is not above 0
+    y = on.rows.weight.index_select(1, down)
+    left, end = (
+        excess(lines[0], column) * (1 - y) + excess(lines[1], column) * y
+        for column in ((right - 1).clamp(min=0), right.clamp(max=width - 1))
+    )
+    # between its ends a line is linear, so it is active nowhere if at neither
+    run = where((left > 0) | (end > 0))
+    block = run % unit.shape[0]
+    line = on.rows.first.index_select(0, down.index_select(0, block)) + run // unit.shape[0]
+    column = right.index_select(0, block)
+    x = on.columns.weight.index_select(1, column)
+    left, end = (part.view(-1).index_select(0, run) for part in (left, end))
+    return Runs(
+        (image * units + unit).index_select(0, block),
+        line * on.width + on.columns.first.index_select(0, column),
+        left * (1 - x) + end * x > 0,
+    )
+
+
+def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return image, block row, block column and unit of the stencils with a corner above."""
+    images, height, width, units = above.shape
+    wide = above.new_zeros(images, height, width + 1, units)
+    wide[:, :, :-1] = above
+    wide[:, :, 1:] |= above
+    corner = above.new_zeros(images, height + 1, width + 1, units)
+    corner[:, :-1] = wide
+    corner[:, 1:] |= wide
+    place = where(corner)
+    line = place // units
+    block = line // (width + 1)
+    return block // (height + 1), block % (height + 1), line % (width + 1), place % units
+
+
+def masks(cells: Tensor, threshold: Tensor, on: Stencils, pixels: tuple[int, int]) -> Tensor:
+    """Return the active pixels as (N, U, H, W) bool, for pictures and comparison."""
+    runs, size = evaluate(cells, threshold, on), pixels[0] * pixels[1]
+    step = torch.arange(runs.active.shape[0], device=cells.device)[:, None]
+    place = (runs.map * size + runs.first + step)[runs.active]
+    shape = (cells.shape[0], cells.shape[3], *pixels)
+    dense = torch.zeros(shape, dtype=torch.bool, device=cells.device)
+    dense.view(-1)[place] = True
+    return dense

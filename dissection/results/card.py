@@ -1,0 +1,142 @@
+"""The run card: everything that determined a result, what its numbers mean, and how it was made."""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from broden.photographs import Photographs
+from broden.reader import ProbeSet
+from dissection.activations.forward import SHARD_IMAGES, Plan
+from dissection.activations.shards import FORMAT
+from dissection.config import Execution, IouConfig
+from dissection.networks.layouts import LayerInfo
+from dissection.networks.loading import Network
+
+PACKAGES = ("network-dissection", "torch", "torchvision", "numpy", "pillow", "h5py", "pandas")
+
+
+class Measured(NamedTuple):
+    """What a run took."""
+
+    seconds: dict[str, float]
+    shard_bytes: int
+    peak_shard_bytes: int
+    restored: int
+    ranks: int
+
+
+def settings(
+    network: Network,
+    layers: Sequence[LayerInfo],
+    probe: ProbeSet | Photographs,
+    iou: IouConfig | None,
+    clip: dict | None,
+    precision: str,
+) -> dict:
+    """Return all that determines a result, as JSON knows it; `clip` is the CLIP labeler's part."""
+    return {
+        "method": "clip" if iou is None else "iou" if clip is None else "both",
+        **({"precision": precision} if iou is None else iou.as_dict()),
+        **({} if clip is None else {"clip": clip}),
+        "model": {
+            "name": network.name,
+            "weights": network.weights,
+            "digest": network.digest(),
+            "preprocessing": network.preprocessing.as_dict(),
+        },
+        "probe": {"name": probe.name, "images": len(probe), "digest": probe.digest},
+        "layers": {
+            info.name: {"units": info.units, "grid": list(info.grid or ()), "layout": info.layout}
+            for info in layers
+        },
+    }
+
+
+def content_key(settings: dict) -> str:
+    """Return the digest of what determines the shards: not what is only counted from them."""
+    model = settings["model"]
+    content = {
+        "model": [model["digest"], model["preprocessing"]],
+        "probe": settings["probe"]["digest"],
+        "layers": settings["layers"],
+        "quantile": settings.get("quantile"),
+        "precision": settings["precision"],
+        "shards": [FORMAT, SHARD_IMAGES, settings["probe"]["images"]],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def complete(
+    settings: dict,
+    plan: Plan,
+    execution: Execution,
+    counts: dict[str, dict],
+    definitions: dict[str, str],
+    run: Measured,
+) -> dict:
+    """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone."""
+    images = len(plan.probe)
+    dense = sum(4 * images * info.units * math.prod(info.grid or ()) for info in plan.layers)
+    return {
+        "status": "complete",
+        "settings": settings,
+        "definitions": definitions,
+        "probe": _probe_card(plan.probe),
+        "counts": counts,
+        "host": {
+            "probe": str(Path(plan.probe.path).resolve()),
+            "device": _device_name(plan.device),
+            "ranks": run.ranks,
+            "threads": torch.get_num_threads(),
+            "batch_size": execution.batch_size,
+            "workers": plan.workers,
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "versions": {name: _version(name) for name in PACKAGES},
+            "shards": {
+                "images_each": SHARD_IMAGES,
+                "bytes": run.shard_bytes,
+                "peak_bytes": run.peak_shard_bytes,
+                "dense_bytes": dense,
+                "kept": execution.keep_shards,
+            },
+        },
+        "times": {
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": {name: round(value, 3) for name, value in run.seconds.items()},
+            "images_resumed": run.restored,
+        },
+    }
+
+
+def _probe_card(probe: ProbeSet | Photographs) -> dict:
+    if isinstance(probe, Photographs):
+        return {"images": len(probe), "skipped": len(probe.skipped)}
+    return {
+        "images": len(probe),
+        "image_size": list(probe.image_size),
+        "grid": list(probe.grid),
+        "labels": int(probe.labels.known.sum()),
+        "categories": list(probe.categories),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()})"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed as a package"

@@ -1,0 +1,163 @@
+"""The tables of units that can be read, and columns of them that are what they should be."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "DESCRIPTIONS",
+    "FORMS",
+    "TALLY",
+    "UNITS",
+    "checked",
+    "common",
+    "numbers",
+    "rows",
+    "truth",
+]
+
+UNITS = ("layer", "unit", "label", "category", "iou", "detector")
+DESCRIPTIONS = ("layer", "unit", "description", "similarity")
+TALLY = ("unit", "category", "label", "score")
+FORMS = (
+    f"units.csv ({', '.join(UNITS)}), CLIP descriptions ({', '.join(DESCRIPTIONS)}) "
+    f"and NetDissect tallies ({', '.join(TALLY)}, <category>-label, ...)"
+)
+"""The columns of each form of table that can be read, in words."""
+
+
+def rows(path: Path, most: int | None = None) -> pd.DataFrame:
+    """Return a CSV table as text, up to a number of rows.
+
+    Raises
+    ------
+    ValueError
+        If the file is not one.
+    """
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=most)
+    except (ValueError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is not a CSV table ({reason}); known are {FORMS}") from error
+
+
+def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str, pd.Series]:
+    """Return the columns that every labelling has, from those called so in a table of `rows`."""
+    category = table["category"] if "category" in table else None
+    return {
+        "layer": table["layer"],
+        "unit": numbers(table, "unit", path),
+        "label": table[label],
+        "category": category,
+        "score": numbers(table, score, path),
+    }
+
+
+def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """Return a column as numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, or not of numbers.
+    """
+    if column not in table:
+        raise ValueError(f"{path} lacks the column {column}; known are {FORMS}")
+    try:
+        return pd.to_numeric(table[column])
+    except ValueError as error:
+        raise ValueError(f"{path}: column {column} holds no number, {error}") from error
+
+
+def truth(column: pd.Series, path: Path) -> pd.Series:
+    """Return a column of True and False as bool.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything else.
+    """
+    words = column.str.casefold()
+    if not words.isin(["true", "false"]).all():
+        raise ValueError(f"{path}: column detector must hold True or False")
+    return words == "true"
+
+
+def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the rows layer by layer in the order of the units, if they can be what they say.
+
+    Raises
+    ------
+    ValueError
+        If there is none, a unit occurs twice or is none, or a label is no name.
+    """
+    if units.empty:
+        raise ValueError(f"{path} has no rows; each is to be a unit")
+    whole = units["unit"] == units["unit"].round()
+    if not (whole & units["unit"].between(0, 2**31)).all():
+        raise ValueError(f"{path}: units must count from 0, or from 1 in a NetDissect tally")
+    units = units.astype({"unit": np.int64, "score": float})
+    if units.duplicated(["layer", "unit"]).any():
+        row = units[units.duplicated(["layer", "unit"])].iloc[0]
+        raise ValueError(f"{path} has unit {row.unit} of layer {row.layer} twice; keep one")
+    blank = units[(units["label"].str.strip() == "") | ~units["label"].map(str.isprintable)]
+    if len(blank):
+        row = blank.iloc[0]
+        raise ValueError(f"{path}: label {row.label!r} of unit {row.unit} is no name")
+    order = units["layer"].map({name: i for i, name in enumerate(dict.fromkeys(units["layer"]))})
+    return units.assign(order=order).sort_values(["order", "unit"], ignore_index=True)[
+        list(units.columns)
+    ]
+
+
+TEXT_COLUMNS = ("layer", "label", "category", "description")
+
+
+TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
+"""Columns of each category in the published NetDissect tally, each as ``<category>-<field>``."""
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV of results; names of layers, labels and categories stay text."""
+    names = pd.read_csv(path, nrows=0).columns
+    text = [n for n in names if n in TEXT_COLUMNS or n.endswith("-label")]
+    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(text, str))
+
+
+def read_tally(path: str | Path) -> pd.DataFrame:
+    """Read a tally, ours or a published NetDissect result file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the file with counts as int64 and ``unit`` counted from 0; the file's own
+        number is in ``unit_1based``.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not those of a tally.
+    """
+    table = read_table(path)
+    missing = {"unit", "category", "label", "score"} - set(table.columns)
+    categories = tally_categories(table)
+    missing |= {f"{c}-{f}" for c in categories for f in TALLY_FIELDS} - set(table.columns)
+    if missing or not categories:
+        lacking = ", ".join(sorted(missing)) or "<category>-label"
+        raise ValueError(f"{path} is not a NetDissect tally: it lacks the columns {lacking}")
+    counts = [f"{c}-{f}" for c in categories for f in ("truth", "activation", "intersect")]
+    table[counts] = table[counts].astype(float).astype(np.int64)
+    table["unit_1based"] = table["unit"]
+    table["unit"] -= 1
+    return table
+
+
+def tally_categories(table: pd.DataFrame) -> list[str]:
+    """Return the categories of a tally, in the order of its columns."""
+    return [name.removesuffix("-label") for name in table.columns if name.endswith("-label")]

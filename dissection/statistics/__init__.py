@@ -1,0 +1,1 @@
+"""What chance gives. Pure functions of arrays that know nothing of networks or files."""

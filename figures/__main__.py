@@ -1,0 +1,8 @@
+"""`python -m figures` is the command `dissect-figures`."""
+
+import sys
+
+from figures.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Draw the figures of a report from results: PNG, SVG and PDF, each with the CSV of what it shows.
+
+Give run directories, their tables, or published NetDissect and CLIP-Dissect files, in any mixture.
+Networks labelled by one method are set side by side. Figures that need what a file lacks are left
+out with a line that says so. With --report also report/index.html, a page of everything with a
+browser of all units, which opens without a network.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from broden.system.terminal import add_debug, natural, positive, run
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "results",
+        nargs="*",
+        metavar="RUN_OR_CSV",
+        help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
+        "clip_dissect-NETWORK[-LAYER].csv",
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the figures go")
+    parser.add_argument(
+        "--report", action="store_true", help="write report/index.html in that directory too"
+    )
+    parser.add_argument(
+        "--only", metavar="KIND,...", help="draw these kinds of figures (`help` lists them)"
+    )
+    parser.add_argument(
+        "--formats",
+        default=",".join(FORMATS),
+        metavar="F,...",
+        help="of the figures, some of png, svg, pdf (default: all)",
+    )
+    parser.add_argument(
+        "--dpi",
+        type=positive,
+        default=300,
+        metavar="N",
+        help="dots an inch of a PNG (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--probe",
+        metavar="FILE",
+        help="the probe set with the photographs, or `mini` (default: where each run found it)",
+    )
+    _add_shown(parser.add_argument_group("what is shown"))
+    add_debug(parser)
+    return parser
+
+
+def _add_shown(group) -> None:
+    group.add_argument(
+        "--more-than",
+        type=natural,
+        default=3,
+        metavar="N",
+        help="units per concept: concepts that more units carry (default: %(default)s)",
+    )
+    group.add_argument(
+        "--most",
+        type=positive,
+        default=40,
+        metavar="N",
+        help="units per concept: of each layer at most N concepts (default: %(default)s)",
+    )
+    group.add_argument(
+        "--sheets",
+        type=natural,
+        default=8,
+        metavar="N",
+        help="best units of each layer on its sheet; 0 for none (default: %(default)s)",
+    )
+    group.add_argument(
+        "--unit",
+        action="append",
+        default=[],
+        metavar="NETWORK:LAYER:UNIT",
+        help="a sheet of this unit alone (NETWORK: may be left out of one network); repeatable",
+    )
+
+
+def _make(args: argparse.Namespace) -> None:
+    from figures.catalogue import FIGURES, drawings
+    from figures.inputs import read
+    from figures.options import Options
+
+    if args.only == "help":
+        for name, module in FIGURES.items():
+            print(f"{name:15}{module.__doc__.splitlines()[0]}")
+        return
+    if not args.results or args.out is None:
+        _parser().error("give at least one run or table, and --out DIR")
+    from dissection.results.photographs import source
+
+    formats, probe = _formats(args.formats), _probe(args.probe)
+    kinds = FIGURES if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
+    inputs = read(args.results, lambda labelling: source(labelling, probe))
+    networks = list(dict.fromkeys(part.name for part in inputs.labellings))
+    units = tuple(_unit(text, networks) for text in args.unit)
+    if units and "sheet" not in kinds:
+        raise ValueError("--unit asks for a sheet, which --only leaves out; add sheet to it")
+    options = Options(args.more_than, args.most, args.sheets, units)
+    for note in inputs.notes:
+        print(note, file=sys.stderr)
+    found = list(drawings(inputs, options, kinds))
+    drawn = [one for one in found if not isinstance(one, str)]
+    for reason in (one for one in found if isinstance(one, str)):
+        print(f"left out {reason}", file=sys.stderr)
+    if not drawn:
+        raise ValueError("nothing can be drawn from these results; see what was left out above")
+    _save(drawn, Path(args.out), formats, args.dpi)
+    print(f"{len(drawn)} figures: {args.out}")
+    if args.report:
+        from figures.report.page import write
+
+        print(f"report: {write(inputs, drawn, Path(args.out) / 'report')}")
+
+
+def _probe(name: str | None) -> Path | None:
+    if name != "mini":
+        return None if name is None else Path(name)
+    from broden.mini import default_probe
+
+    return default_probe(progress=True)
+
+
+def _formats(text: str) -> list[str]:
+    formats = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ValueError(f"--formats has {text!r}; choose from {', '.join(FORMATS)}")
+    return formats
+
+
+def _unit(text: str, networks: list[str]):
+    """Return the unit that an option names."""
+    from figures.inputs import Unit
+
+    rest, _, number = text.rpartition(":")
+    # the name of a network may have a colon itself
+    network, _, layer = rest.rpartition(":")
+    if not network and len(networks) == 1:
+        network = networks[0]
+    if network not in networks or not layer or not number.isdecimal():
+        if not network and len(networks) > 1 and layer and number.isdecimal():
+            of = " or ".join(f"{name}:{text}" for name in networks)
+            raise ValueError(f"--unit {text!r} may be of several networks; say {of}")
+        raise ValueError(
+            f"--unit {text!r} names no unit; give NETWORK:LAYER:UNIT, such as "
+            f"{networks[0]}:layer4:17, of {', '.join(networks)}"
+        )
+    return Unit(network, layer, int(number))
+
+
+def _save(drawn: list, folder: Path, formats: list[str], dpi: int) -> None:
+    """Write the figures, showing how far it is."""
+    from tqdm import tqdm
+
+    from figures.drawing import save
+
+    for drawing in tqdm(drawn, desc="figures", unit="figure", dynamic_ncols=True):
+        save(drawing, folder, formats, dpi)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = _parser().parse_args(argv)
+    return run(_make, args)

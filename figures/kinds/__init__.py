@@ -1,0 +1,1 @@
+"""The figures of a report: one kind a module, each from tables to drawings."""

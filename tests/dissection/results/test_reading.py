@@ -1,0 +1,181 @@
+"""Every form of result is read into the same table, and anything else is refused in one line."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dissection.results.reading import read, read_all
+from tests.dissection import labelled
+
+
+def test_tally_counts_from_one_and_is_sorted_by_unit(tmp_path):
+    path = labelled.tally(tmp_path / "netdissect-net_a-layer4.csv", ["x", "y"], [0.01, 0.3])
+    (found,) = read(path)
+    assert (found.method, found.network, found.layers) == ("iou", "net_a", ["layer4"])
+    assert found.units["unit"].tolist() == [0, 1]
+    assert found.units["label"].tolist() == ["x", "y"]
+    assert found.units["detector"].tolist() == [False, True]
+    assert found.categories == ["object", "scene"]
+    assert found.units["object-score"].tolist() == [0.01, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "layer"),
+    [
+        ("netdissect-resnet18_places365-layer4.csv", "resnet18_places365", "layer4"),
+        ("netdissect_lite-efficientnet_lite0-blocks.4.csv", "efficientnet_lite0", "blocks.4"),
+        ("netdissect-ResNet-152-model-res5c.csv", "ResNet-152-model", "res5c"),
+        ("caffe_reference_places365.csv", "caffe_reference_places365", "-"),
+    ],
+)
+def test_network_and_layer_of_a_tally_are_in_its_name(tmp_path, name, network, layer):
+    (found,) = read(labelled.tally(tmp_path / name, ["x"], [0.1]))
+    assert (found.network, found.layers) == (network, [layer])
+
+
+def test_descriptions_keep_commas_and_words_that_look_like_nothing(tmp_path):
+    path = tmp_path / "clip_dissect-net.csv"
+    words = ["crayfish, crawfish", "null", "NA", "1984"]
+    (found,) = read(labelled.descriptions(path, {"layer1": words, "layer2": ["a"]}))
+    assert found.layer("layer1")["label"].tolist() == words
+    assert found.layers == ["layer1", "layer2"]
+    assert found.network == "net"
+    assert found.units["category"].isna().all()
+
+
+def test_files_of_one_network_are_merged(tmp_path):
+    paths = [
+        labelled.descriptions(tmp_path / f"clip_dissect-net-{layer}.csv", {layer: ["a", "b"]})
+        for layer in ("layer2", "layer3")
+    ]
+    other = labelled.descriptions(tmp_path / "clip_dissect-other.csv", {"layer2": ["a"]})
+    found = read_all([*paths, other])
+    assert [(part.name, part.layers) for part in found] == [
+        ("net", ["layer2", "layer3"]),
+        ("other", ["layer2"]),
+    ]
+
+
+def test_the_same_layer_twice_is_two_labellings_with_two_names(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    paths = [
+        labelled.descriptions(tmp_path / folder / "clip_dissect-net.csv", {"fc": ["x"]})
+        for folder in ("a", "b")
+    ]
+    assert len({part.name for part in read_all(paths)}) == 2
+
+
+def test_a_run_of_both_methods_is_two_labellings_of_one_network(tmp_path):
+    iou, clip = read(labelled.run(tmp_path / "run"))
+    assert (iou.method, clip.method) == ("iou", "clip")
+    assert iou.same_network(clip)
+    assert iou.min_iou == 0.1
+    assert iou.scores.concepts == ("bed", "bedroom-s", "red-c", "car", "dog")
+    assert iou.scores.layer("fc").shape == (8, 5)
+    best = np.array(iou.scores.concepts)[iou.scores.layer("fc").argmax(1)]
+    assert iou.units["label"].tolist() == best.tolist()
+    best = np.array(clip.scores.concepts)[clip.scores.layer("fc").argmax(1)]
+    assert clip.units["label"].tolist() == best.tolist()
+
+
+def test_a_table_in_its_run_knows_the_card_and_one_alone_does_not(tmp_path):
+    folder = labelled.run(tmp_path / "run")
+    (inside,) = read(folder / "descriptions.csv")
+    assert (inside.digest, inside.network) == ("d1", "net")
+    assert inside.scores is not None
+    (tmp_path / "alone").mkdir()
+    (folder / "units.csv").rename(tmp_path / "alone" / "units.csv")
+    (alone,) = read(tmp_path / "alone" / "units.csv")
+    assert (alone.digest, alone.network, alone.scores) == (None, "alone", None)
+
+
+def test_a_tally_in_its_run_knows_its_layer(tmp_path):
+    folder = labelled.card(tmp_path / "run", layers={"a/b": {}})
+    (folder / "tally").mkdir()
+    (found,) = read(labelled.tally(folder / "tally" / "a_b.csv", ["x"], [0.1]))
+    assert (found.layers, found.digest) == (["a/b"], "d1")
+
+
+def test_networks_are_the_same_by_digest_before_name(tmp_path):
+    one, other, twin = (
+        read(labelled.run(tmp_path / name, digest=digest, name=called))[0]
+        for name, digest, called in (("a", "1", "x"), ("b", "2", "x"), ("c", "1", "y"))
+    )
+    assert not one.same_network(other)
+    assert one.same_network(twin)
+
+
+def _csv(text):
+    def write(folder):
+        path = folder / "table.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+CLIP = "layer,unit,description,similarity\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (_csv("a,b\n1,2\n"), "has the columns 'a, b'; known are units.csv .* tallies"),
+        (_csv(""), "not a CSV table"),
+        (_csv(b"\xff\xfe\x00\x01"), "not a CSV table"),
+        (_csv(CLIP), "no rows"),
+        (_csv(CLIP + "fc,0,a,1\nfc,0,b,1\n"), "unit 0 of layer fc twice"),
+        (_csv(CLIP + "fc,x,a,1\n"), "column unit holds no number"),
+        (_csv(CLIP + "fc,0.5,a,1\n"), "units must count from 0"),
+        (_csv(CLIP + "fc,-1,a,1\n"), "units must count from 0"),
+        (_csv(CLIP + "fc,0, ,1\n"), "label ' ' of unit 0 is no name"),
+        (_csv(CLIP + "fc,0,a\x1b[2J,1\n"), "of unit 0 is no name"),
+        (_csv(CLIP + "fc,0,a,high\n"), "column similarity holds no number"),
+        (_csv("layer,unit,label,category,iou,detector\nfc,0,a,b,1,maybe\n"), "True or False"),
+        (_csv("unit,category,label,score\n1,a,b,0.1\n"), "not a NetDissect tally: it lacks"),
+        (lambda folder: labelled.tally(folder / "t.csv", ["x"], [0.1], first=0), "from 1 in"),
+        (lambda folder: folder, "holds no complete run"),
+        (
+            lambda folder: labelled.card(folder / "run"),
+            "lacks units.csv and descriptions.csv",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(tmp_path, make, message):
+    path = make(tmp_path)
+    with pytest.raises(ValueError, match=message) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist; give a run directory or a CSV"):
+        read(tmp_path / "none.csv")
+
+
+def test_an_incomplete_run_is_refused(tmp_path):
+    folder = labelled.run(tmp_path / "run")
+    card = json.loads((folder / "run.json").read_text()) | {"status": "running"}
+    (folder / "run.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="no complete run"):
+        read(folder)
+
+
+def test_scores_of_a_layer_that_the_file_lacks(tmp_path):
+    iou, _ = read(labelled.run(tmp_path / "run"))
+    with pytest.raises(ValueError, match="has no iou/all of layer conv1"):
+        iou.scores.layer("conv1")
+
+
+def test_order_of_rows_in_the_file_does_not_matter(tmp_path):
+    path = labelled.descriptions(tmp_path / "clip_dissect-n.csv", {"b": ["x", "y"], "a": ["z"]})
+    (before,) = read(path)
+    table = pd.read_csv(path)
+    table.iloc[[1, 0, 2]].to_csv(path, index=False)
+    (after,) = read(path)
+    pd.testing.assert_frame_equal(before.units, after.units)
+    assert after.layers == ["b", "a"]

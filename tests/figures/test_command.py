@@ -1,0 +1,135 @@
+"""The command: any mixture of results becomes files, and what cannot be drawn is said."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import dissection
+from broden import mini
+from dissection.config import Execution
+from figures import command as make_figures
+from tests.dissection import labelled
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def published(tmp_path):
+    return labelled.published(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    mini.build(folder / "probe.h5", 24, seed=9)
+    dissection.dissect(
+        "mini_random", "layer4", folder / "probe.h5", out=folder / "run",
+        execution=Execution(device="cpu", workers=0),
+    )  # fmt: skip
+    return folder / "run"
+
+
+def command(tmp_path, *results, more=("--formats", "svg")):
+    return make_figures.main([*map(str, results), "--out", str(tmp_path / "out"), *more])
+
+
+def test_published_files_of_both_methods_are_drawn(published, tmp_path, capsys):
+    assert command(tmp_path, *published) == 0
+    out, err = capsys.readouterr()
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"concepts-iou.svg", "concepts-clip.svg", "only-clip.csv", "depth.svg"} <= names
+    assert {"agreement-net.svg", "scatter-net.csv", "bargraph-net-layer4.svg"} <= names
+    assert f"{sum(name.endswith('.svg') for name in names)} figures:" in out
+    assert "left out sheet: no photographs or top images of net layer4" in err
+    table = pd.read_csv(tmp_path / "out" / "distinct-clip.csv").set_index(["network", "layer"])
+    assert table.loc[("net", "layer4"), "concepts"] == 3
+
+
+def test_png_has_300_dots_an_inch(published, tmp_path):
+    assert command(tmp_path, published[1], more=("--only", "distinct")) == 0
+    with Image.open(tmp_path / "out" / "distinct-clip.png") as picture:
+        assert [round(dots) for dots in picture.info["dpi"]] == [300, 300]
+    assert (tmp_path / "out" / "distinct-clip.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_run_finds_its_photographs_by_itself(run, tmp_path, capsys):
+    more = ("--only", "sheet", "--sheets", "0", "--unit", "layer4:3", "--formats", "svg")
+    assert command(tmp_path, run, more=more) == 0
+    table = pd.read_csv(tmp_path / "out" / "unit-mini_random-layer4-3.csv")
+    assert len(table) == 10
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_another_probe_set_is_not_taken_for_the_runs(run, tmp_path, capsys):
+    mini.build(tmp_path / "other.h5", 24, seed=10)
+    more = ("--only", "sheet,distinct", "--formats", "svg", "--probe", str(tmp_path / "other.h5"))
+    assert command(tmp_path, run, more=more) == 0
+    err = capsys.readouterr().err
+    assert "other.h5 is not the probe set of that run" in err
+    assert "give it with --probe" in err
+    assert not list((tmp_path / "out").glob("sheet*"))
+
+
+def test_a_probe_set_that_is_gone_is_named(run, tmp_path, capsys):
+    more = ("--only", "distinct", "--formats", "svg", "--probe", str(tmp_path / "gone.h5"))
+    assert command(tmp_path, run, more=more) == 0
+    assert "no photographs of mini_random" in capsys.readouterr().err
+
+
+def test_the_report_is_written_and_named(run, published, tmp_path, capsys):
+    more = ("--only", "distinct", "--formats", "svg", "--report")
+    assert command(tmp_path, run, published[1], more=more) == 0
+    page = tmp_path / "out" / "report" / "index.html"
+    assert f"report: {page}" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "mini_random and net" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--formats", "gif"], "--formats has 'gif'; choose from png, svg, pdf"),
+        (["--only", "pie"], "no figure is called 'pie'; there are concepts"),
+        (["--unit", "layer4"], "names no unit; give NETWORK:LAYER:UNIT, such as net:layer4:17"),
+        (["--unit", "mars:layer4:1"], "names no unit"),
+        (["--unit", "layer4:1", "--only", "depth"], "--unit asks for a sheet"),
+        (["--only", "sheet"], "nothing can be drawn from these results"),
+    ],
+)
+def test_what_cannot_be_done_is_said(published, tmp_path, capsys, more, message):
+    assert command(tmp_path, published[0], more=more) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_unit_of_several_networks_is_asked_for_its_network(published, tmp_path, capsys):
+    assert command(tmp_path, *published, more=["--unit", "layer4:1"]) == 1
+    assert "may be of several networks; say net:layer4:1 or other:layer4:1" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_is_no_result_is_said_in_a_line(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert command(tmp_path, tmp_path / "x.csv") == 1
+    err = capsys.readouterr().err
+    assert "x.csv has the columns 'a, b'; known are units.csv" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_kinds_are_listed(capsys):
+    assert make_figures.main(["--only", "help"]) == 0
+    assert "depth          What kinds of concepts" in capsys.readouterr().out
+
+
+def test_help_comes_without_torch():
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "scripts/make_figures.py", "--help"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "--more-than" in found.stdout
+    assert "| torch" not in found.stderr
