@@ -123,6 +123,20 @@ class Photographs:
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
+    @property
+    def labels(self) -> None:
+        """None: nothing in a folder of images is labelled."""
+        return None
+
+    @property
+    def generated(self) -> bool:
+        """False: where the images are from is not known."""
+        return False
+
+    def facts(self) -> dict[str, object]:
+        """Return what a run card says of the set, as JSON knows it."""
+        return {"images": len(self), "skipped": len(self.skipped)}
+
     def jpeg(self, i: int) -> bytes:
         """Return the bytes of image `i`."""
         return self.jpegs(i, i + 1)[0]

@@ -147,6 +147,21 @@ class ProbeSet:
         """Split of each image."""
         return self._texts(schema.IMAGE_SPLITS)
 
+    @property
+    def generated(self) -> bool:
+        """Whether the images were drawn by `broden.mini`, which names its seed as the source."""
+        return self.source.startswith(schema.GENERATED)
+
+    def facts(self) -> dict[str, object]:
+        """Return what a run card says of the set, as JSON knows it."""
+        return {
+            "images": len(self),
+            "image_size": list(self.image_size),
+            "grid": list(self.grid),
+            "labels": int(self.labels.known.sum()),
+            "categories": list(self.categories),
+        }
+
     def jpeg(self, i: int) -> bytes:
         """Return the stored bytes of image `i`."""
         return self.jpegs(i, i + 1)[0]

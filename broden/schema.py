@@ -21,6 +21,8 @@ SCHEMA = "schema"
 NAME = "name"
 CREATED_BY = "created by"
 SOURCE = "source"
+#: How the source of a generated set begins, before the seed it was drawn from.
+GENERATED = "seed "
 DIGEST = "digest"
 IMAGE_SIZE = "image_size"
 GRID = "grid"

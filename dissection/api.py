@@ -4,17 +4,18 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import nn
 from tqdm import tqdm
 
-from broden.photographs import Photographs
-from broden.reader import ProbeSet
-from dissection.config import METHODS, ClipConfig, Execution, IouConfig
+from broden.mini import MINI, located
+from broden.probe import Probe, opened
+from dissection.config import ClipConfig, Execution, IouConfig
 from dissection.execution.job import Bar
-from dissection.networks.loading import Network, load
+from dissection.labelers import labelers
+from dissection.networks.loading import DEFAULT, Network, default_layers, load
 from dissection.networks.preprocessing import Preprocessing
 from dissection.pipeline import run
 from dissection.results.dissection import Dissection
@@ -22,9 +23,9 @@ from dissection.results.folder import RunFolder
 
 
 def dissect(
-    model: str | Network | nn.Module,
-    layers: str | Sequence[str],
-    probe: str | Path | ProbeSet | Photographs,
+    model: str | Network | nn.Module = DEFAULT,
+    layers: str | Sequence[str] | None = None,
+    probe: str | Path | Probe = MINI,
     *,
     method: str = "iou",
     out: str | Path | None = None,
@@ -37,15 +38,19 @@ def dissect(
 ) -> Dissection:
     """Find the concept of each unit of some layers, by labelled pixels, by CLIP, or by each.
 
+    Without arguments it is the run of the command without options.
+
     Parameters
     ----------
     model : str, Network or nn.Module
         What `dissection.load` takes or returns, or any module that takes (N, 3, h, w) images. It is
         moved to the device and to channels_last in place.
-    layers : str or sequence of str
-        Dotted names; ``*`` and ``?`` stand for parts of a name.
-    probe : str, Path, ProbeSet or Photographs
-        A probe file made by ``scripts/build_broden.py``; for CLIP also a folder of images.
+    layers : str or sequence of str, optional
+        Dotted names; ``*`` and ``?`` stand for parts of a name. Without any, those that the
+        registry has for a network of that name, else a few that are worth a first look.
+    probe : str, Path or Probe
+        A probe file, ``mini`` for the generated one, or for CLIP a folder of images; or what is
+        open already.
     method : str
         ``iou`` (Network Dissection), ``clip`` (CLIP-Dissect) or ``both``, from one forward pass.
     out : str or Path, optional
@@ -68,17 +73,16 @@ def dissect(
     ValueError, TypeError, OSError, ProbeSetError
         If anything given cannot be used; the message says what and why.
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; one of {', '.join(METHODS)}")
     execution = execution or Execution()
-    iou = None if method == "clip" else config or IouConfig()
-    clip = None if method == "iou" else clip or ClipConfig()
     model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
-        with _opened(probe, limit, skip_bad) as opened, _evaluating(model.module):
+        probe = located(probe, execution.progress) if isinstance(probe, str) else probe
+        with opened(probe, limit, skip_bad) as shown, _evaluating(model.module):
+            chosen = default_layers(model) if layers is None else layers
+            made = labelers(method, config or IouConfig(), clip or ClipConfig(), shown)
             bars = _bars(execution.progress)
-            message = run(model, layers, opened, folder, iou, clip, execution, bars)
+            message = run(model, chosen, shown, folder, method, made, execution, bars)
         result = Dissection.read(folder.path, message)
     except BaseException:
         if out is None:
@@ -102,25 +106,6 @@ def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | No
         f"model must be a name, an nn.Module or what dissection.load returns, got "
         f"{type(model).__name__}; give the preprocessing of a module as preprocessing="
     )
-
-
-def _opened(
-    probe: str | Path | ProbeSet | Photographs, limit: int | None, skip_bad: bool
-) -> AbstractContextManager[ProbeSet | Photographs]:
-    if isinstance(probe, str | Path) and Path(probe).is_dir():
-        if (Path(probe) / "index.csv").is_file():
-            raise ValueError(
-                f"{probe} is a data set in Broden's layout; make a probe file of it first: "
-                f"python scripts/build_broden.py convert {probe} OUT.h5"
-            )
-        return closing(Photographs(probe, limit, skip_bad=skip_bad))
-    if skip_bad:
-        raise ValueError(f"only broken images of a folder can be left out, and {probe} is none")
-    if isinstance(probe, str | Path):
-        return closing(ProbeSet(probe, limit))
-    if limit is not None:
-        raise ValueError("limit goes with a file or folder; open it with limit instead")
-    return nullcontext(probe)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ UNIONS = ("category", "mask", "all")
 paper and the original code), only where such a label lies under the mask (NetDissect-Lite), or in
 all images (compexp, dissect)."""
 
+TOP_IMAGES = 10
+"""Images of each unit that a run stores, those it answers to most."""
+
 PRECISIONS = ("fp32", "bf16")
 """Of the forward pass; everything after it is exact."""
 
@@ -55,8 +58,30 @@ class IouConfig:
         return asdict(self)
 
 
-METHODS = ("iou", "clip", "both")
-"""How units are labelled: overlap with labelled pixels, CLIP-Dissect, or each from one pass."""
+LABELERS = ("iou", "clip")
+"""What labels units: overlap with labelled pixels, and CLIP-Dissect."""
+
+METHODS = (*LABELERS, "both")
+"""How a run labels units: by one labeler, or by each from one forward pass."""
+
+
+def labelers_of(method: str) -> tuple[str, ...]:
+    """Return the labelers of a method.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method.
+
+    Examples
+    --------
+    >>> labelers_of("both")
+    ('iou', 'clip')
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; one of {', '.join(METHODS)}")
+    return LABELERS if method == "both" else (method,)
+
 
 SIMILARITIES = ("soft_wpmi", "wpmi", "rank_reorder", "cosine", "cosine_cubed")
 """Of CLIP-Dissect (Oikarinen and Weng, ICLR 2023), see `dissection.clip.similarity`."""

@@ -1,5 +1,5 @@
 """A generated probe set: small photographs whose every pixel's concepts are known."""
 
-from broden.mini.probe import IMAGES, SEED, VERSION, build, default_probe
+from broden.mini.probe import IMAGES, MINI, SEED, VERSION, build, default_probe, located
 
-__all__ = ["IMAGES", "SEED", "VERSION", "build", "default_probe"]
+__all__ = ["IMAGES", "MINI", "SEED", "VERSION", "build", "default_probe", "located"]

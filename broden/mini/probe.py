@@ -18,14 +18,16 @@ from broden.mini.drawing import camera
 from broden.mini.drawing.canvas import GRID, SIDE
 from broden.reader import ProbeSet
 from broden.records import LabelledImage, labelled
-from broden.schema import ProbeSetError
+from broden.schema import GENERATED, ProbeSetError
 from broden.system.files import cache_folder
 from broden.system.progress import bar
+from broden.system.text import nearest
 from broden.writer import ProbeWriter
 
 #: Raised whenever the pictures change, so that a cached set of an older kind is not reused.
 VERSION = 2
 IMAGES, SEED = 1000, 0
+MINI = "mini"
 # Below this many images a process, starting it takes longer than it saves.
 _WORTHWHILE = 40
 
@@ -73,7 +75,7 @@ def build(
     frequency, pixels = np.zeros((2, len(naming.HOME)), np.int64)
     any_label = np.minimum(np.arange(len(naming.HOME)), 1)
     every, grid = naming.table(any_label, any_label), (GRID, GRID)
-    with ProbeWriter(path, every, grid, name="mini", source=f"seed {seed}") as writer:
+    with ProbeWriter(path, every, grid, name=MINI, source=f"{GENERATED}{seed}") as writer:
         drawn = _drawn(seed, images, processes)
         with closing(drawn), bar(drawn, images, "draw", progress) as todo:
             for one in todo:
@@ -95,6 +97,32 @@ def default_probe(progress: bool = True) -> Path:
             ProbeSet(path).close()
         except (FileNotFoundError, ProbeSetError):
             build(path, IMAGES, SEED, progress)
+    return path
+
+
+def located(name: str | Path, progress: bool = False) -> Path:
+    """Return where a probe set is: a path, or that of the default set by its name.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``mini`` for the default set, built on first use; else a file or folder.
+    progress : bool
+        Whether to show bars while it is built.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither; says so where `name` is nearly ``mini``.
+    """
+    if name == MINI:
+        return default_probe(progress)
+    path = Path(name)
+    if not path.exists():
+        hint = "; did you mean mini, the generated set?" if nearest(str(name), [MINI]) else ""
+        raise FileNotFoundError(
+            f"{name}: no such probe file or folder{hint or '; make one with dissect-probe'}"
+        )
     return path
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from broden.reader import ProbeSet, decode
+from broden.images import decode
+from broden.probe import Probe
 from broden.system.parallel import in_order
 from dissection.networks.preprocessing import Preprocessing
 
@@ -16,7 +17,7 @@ AHEAD = 3
 
 
 def batches(
-    probe: ProbeSet,
+    probe: Probe,
     spans: Sequence[tuple[int, int]],
     preprocessing: Preprocessing,
     workers: int = 0,
@@ -25,7 +26,7 @@ def batches(
 
     Parameters
     ----------
-    probe : ProbeSet
+    probe : Probe
         Where the images are.
     spans : sequence of (int, int)
         First image and one past the last of each batch.
@@ -55,7 +56,7 @@ def batches(
         yield from results
 
 
-def _decoded(probe: ProbeSet, span: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
+def _decoded(probe: Probe, span: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
     first, last = span
     batch = np.empty((last - first, *preprocessing.size, 3), np.uint8)
     for place, data in enumerate(probe.jpegs(first, last)):

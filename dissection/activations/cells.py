@@ -29,6 +29,10 @@ class Cells(NamedTuple):
     """(U,) float32 lower bound of the thresholds when the block ended."""
 
 
+CANDIDATES = ("known", "kept", "values", "bound")
+"""The arrays of `Cells` that masks are made of; the others are pooled."""
+
+
 def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``known``, ``kept`` and ``values`` of `Cells`.
 
@@ -57,7 +61,7 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
     images : ndarray
         (n,) int64 places in the block.
     """
-    shape = (*grid, cells.mean.shape[1])
+    shape = (*grid, len(cells.bound))
     ends = np.cumsum(cells.kept)
     starts = ends - cells.kept
     known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
@@ -79,7 +83,7 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
         (h, w) of the layer.
     """
     parts = []
-    for images in np.array_split(np.arange(len(cells.mean)), -(-len(cells.mean) // PRUNE_CHUNK)):
+    for images in np.array_split(np.arange(len(cells.kept)), -(-len(cells.kept) // PRUNE_CHUNK)):
         maps = torch.from_numpy(unpack(cells, grid, images))
         parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
     known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))

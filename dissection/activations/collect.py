@@ -1,6 +1,7 @@
 """What is taken from a layer while the network runs: pooled values, tail, candidate cells."""
 
 import math
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,7 +23,29 @@ class NotFiniteError(ValueError):
     """A map holds NaN or an infinite value."""
 
 
-class Collector:
+class LayerCollector(Protocol):
+    """Takes from one layer, batch by batch, what is to be kept of it."""
+
+    tail: Tail | None
+    """The largest values so far, where thresholds are asked for."""
+
+    def __call__(self, maps: Tensor) -> None:
+        """Take a batch of maps, (N, U, h, w) float32, only looked at during the call.
+
+        Raises
+        ------
+        NotFiniteError
+            If a value is not finite. Its arguments are the image's place in the shard and the unit.
+        """
+
+    def take(self, grid: tuple[int, int]) -> Cells:
+        """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
+
+    def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
+        """Continue behind a shard that was collected earlier, as if it had just been taken."""
+
+
+class Collector(LayerCollector):
     """Take from one layer what its threshold and masks can depend on, batch by batch.
 
     Parameters
@@ -40,6 +63,8 @@ class Collector:
         The largest values so far.
     """
 
+    tail: Tail
+
     def __init__(self, units: int, tail_size: int, device: torch.device | str):
         self.tail = Tail(units, tail_size, device)
         self._bounded = False
@@ -48,18 +73,7 @@ class Collector:
         self._batches: list[tuple[np.ndarray, ...]] = []
 
     def __call__(self, maps: Tensor) -> None:
-        """Take a batch of maps.
-
-        Parameters
-        ----------
-        maps : Tensor
-            (N, U, h, w) float32, only looked at during the call.
-
-        Raises
-        ------
-        NotFiniteError
-            If a value is not finite. Its arguments are the image's place in the shard and the unit.
-        """
+        """Take a batch of maps, see `LayerCollector`."""
         cells = maps.permute(0, 2, 3, 1).contiguous()
         maximum, mean = cells.amax((1, 2)), cells.mean((1, 2))
         self._check_finite(cells, maximum, mean)
@@ -75,7 +89,7 @@ class Collector:
         self._images += len(maps)
 
     def take(self, grid: tuple[int, int]) -> Cells:
-        """Return what was collected since the last call, the cells of one shard of (h, w) maps."""
+        """Return the cells of one shard, see `LayerCollector`."""
         bound = self.tail.bound.cpu().numpy().copy()
         if self._seen == self._images:
             # the first shard's batches kept cells by bounds far below the one at its end
@@ -86,7 +100,7 @@ class Collector:
         return Cells(*parts, bound)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
-        """Continue behind a shard that was collected earlier, as if it had just been taken.
+        """Continue behind a shard, see `LayerCollector`.
 
         The tail is given the values that exceed the bound: a superset of the final tail's.
         """

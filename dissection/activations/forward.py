@@ -7,17 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from broden.photographs import Photographs
-from broden.reader import ProbeSet
+from broden.probe import Probe
 from dissection.activations.batches import batches
 from dissection.activations.capture import capture
-from dissection.activations.collect import Collector, NotFiniteError
+from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
 from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
 from dissection.activations.shards import Shard, ShardError, ShardStore
+from dissection.activations.top import Top, merge_top, no_images, top_of
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
 
@@ -40,7 +39,7 @@ class Plan(NamedTuple):
     """What goes through what."""
 
     network: Network
-    probe: ProbeSet | Photographs
+    probe: Probe
     layers: Sequence[LayerInfo]
     quantile: float | None
     """None where only pooled activations are asked for."""
@@ -65,7 +64,9 @@ class Plan(NamedTuple):
 class Passed(NamedTuple):
     """What the pass leaves behind, besides the shards."""
 
-    collectors: dict[str, Collector | PoolingCollector]
+    collectors: dict[str, LayerCollector]
+    tops: dict[str, Top]
+    """Of each layer, the images with the highest maxima."""
     restored: int
     """Images whose shards an earlier start had finished."""
     peak_bytes: int
@@ -93,30 +94,66 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    collectors = {info.name: _collector(plan, info) for info in plan.layers}
-    finished = _restore(plan, store, mine, collectors)
+    taken = _Taken(plan)
+    finished = _restore(plan, store, mine, taken)
     writer = _Writer(plan, store, sorted(finished))
     try:
-        _run_shards(plan, [n for n in mine if n not in finished], collectors, writer, advance)
+        _run_shards(plan, [n for n in mine if n not in finished], taken, writer, advance)
     finally:
         writer.close()
-    return Passed(collectors, plan.images(finished), writer.peak)
+    return Passed(taken.collectors, taken.tops, plan.images(finished), writer.peak)
 
 
-def _collector(plan: Plan, info: LayerInfo) -> Collector | PoolingCollector:
-    if plan.quantile is None:
-        return PoolingCollector()
-    cells = len(plan.probe) * info.grid[0] * info.grid[1]
-    return Collector(info.units, tail_size(plan.quantile, cells), plan.device)
+class _Taken:
+    """What is taken from every layer; `shard` is the one whose images are in the network."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.collectors = {info.name: self._collector(info) for info in plan.layers}
+        self.tops = {info.name: no_images(info.units) for info in plan.layers}
+        self._grids = _grids(plan)
+        self.shard = 0
+
+    def _collector(self, info: LayerInfo) -> LayerCollector:
+        if self._plan.quantile is None:
+            return PoolingCollector()
+        if info.grid is None:
+            raise ValueError(f"layer {info.name} has no grid, which thresholds need")
+        cells = len(self._plan.probe) * info.grid[0] * info.grid[1]
+        return Collector(info.units, tail_size(self._plan.quantile, cells), self._plan.device)
+
+    def consume(self, name: str, maps: torch.Tensor) -> None:
+        """Take a batch of one layer's maps."""
+        try:
+            self.collectors[name](maps)
+        except NotFiniteError as error:
+            raise _named(error, name, self.shard, self._plan) from None
+
+    def finish(self, first: int) -> Shard:
+        """Return what was taken of a shard whose images are all through."""
+        collected = self.collectors.items()
+        shard = Shard(first, {name: one.take(self._grids[name]) for name, one in collected})
+        self._rank(shard)
+        return shard
+
+    def restore(self, shard: Shard) -> None:
+        """Continue behind a shard of an earlier start."""
+        for name, collector in self.collectors.items():
+            collector.restore(shard.layers[name], self._grids[name])
+        self._rank(shard)
+
+    def _rank(self, shard: Shard) -> None:
+        for name, cells in shard.layers.items():
+            self.tops[name] = merge_top([self.tops[name], top_of(shard.first, cells.maximum)])
 
 
-def _restore(
-    plan: Plan,
-    store: ShardStore,
-    mine: Sequence[int],
-    collectors: dict[str, Collector | PoolingCollector],
-) -> set[int]:
-    """Read the finished shards into the collectors and return their numbers."""
+def _grids(plan: Plan) -> dict[str, tuple[int, int]]:
+    """Return the (h, w) of each layer's maps; what has none is only pooled."""
+    return {info.name: info.grid or (0, 0) for info in plan.layers}
+
+
+def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) -> set[int]:
+    """Read the finished shards and return their numbers."""
     finished = set()
     for number in store.finished(mine):
         try:
@@ -124,18 +161,13 @@ def _restore(
         except ShardError as error:
             log.warning("%s: its images run again", error)
             continue
-        for info in plan.layers:
-            collectors[info.name].restore(shard.layers[info.name], info.grid)
+        taken.restore(shard)
         finished.add(number)
     return finished
 
 
 def _run_shards(
-    plan: Plan,
-    numbers: Sequence[int],
-    collectors: dict[str, Collector | PoolingCollector],
-    writer: "_Writer",
-    advance: Advance,
+    plan: Plan, numbers: Sequence[int], taken: _Taken, writer: "_Writer", advance: Advance
 ) -> None:
     """Run the images of shards through the network, in order."""
     cuts = [(number, span) for number in numbers for span in _cut(plan, number)]
@@ -143,24 +175,15 @@ def _run_shards(
         plan.probe, [span for _, span in cuts], plan.network.preprocessing, plan.workers
     )
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
-
-    def consume(name: str, maps: torch.Tensor) -> None:
-        try:
-            collectors[name](maps)
-        except NotFiniteError as error:
-            raise _named(error, name, number, plan) from None
-
     with (
         _float32(plan.device),
-        capture(module, plan.layers, consume, plan.precision) as forward,
+        capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
     ):
-        for (number, (first, last)), images in zip(cuts, decoded, strict=True):
+        for (taken.shard, (first, last)), images in zip(cuts, decoded, strict=True):
             forward(normalise(images.to(plan.device)))
-            if last == plan.span(number)[1]:
-                cells = {i.name: collectors[i.name].take(i.grid) for i in plan.layers}
-                bounds = {name: part.bound for name, part in cells.items()}
-                writer.write(number, Shard(plan.span(number)[0], cells), bounds)
+            if last == plan.span(taken.shard)[1]:
+                writer.write(taken.shard, taken.finish(plan.span(taken.shard)[0]))
             advance(last - first)
 
 
@@ -194,16 +217,16 @@ class _Writer:
 
     def __init__(self, plan: Plan, store: ShardStore, written: list[int]):
         self._store, self._written = store, written
-        self._grids = {info.name: info.grid for info in plan.layers}
+        self._grids = _grids(plan)
         self._size = self.peak = sum(store.path(n).stat().st_size for n in written)
         self._limit = math.inf if plan.quantile is None else PRUNE_BYTES
         self._pool = ThreadPoolExecutor(1, "shards")
         self._pending: Future | None = None
 
-    def write(self, number: int, shard: Shard, bounds: dict[str, np.ndarray]) -> None:
+    def write(self, number: int, shard: Shard) -> None:
         """Write a shard while the network goes on; raise what an earlier write raised."""
         self._wait()
-        self._pending = self._pool.submit(self._write, number, shard, bounds)
+        self._pending = self._pool.submit(self._write, number, shard)
         # the first shards keep nearly every cell; two of those need not be in memory
         if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
             self._wait()
@@ -220,12 +243,13 @@ class _Writer:
         if pending is not None:
             pending.result()
 
-    def _write(self, number: int, shard: Shard, bounds: dict[str, np.ndarray]) -> None:
+    def _write(self, number: int, shard: Shard) -> None:
         self._store.write(number, shard)
         self._written.append(number)
         self._size += self._store.path(number).stat().st_size
         self.peak = max(self.peak, self._size)
         if self._size > self._limit:
+            bounds = {name: part.bound for name, part in shard.layers.items()}
             for earlier in self._written:
                 self._store.prune(earlier, bounds, self._grids)
             self._size = sum(self._store.path(n).stat().st_size for n in self._written)

@@ -115,19 +115,22 @@ class Tail:
             self.bound = torch.maximum(self.bound, self._values[:, : self.size].amin(1))
         return self.bound
 
-    def threshold(self, total: Callable[[Tensor], Tensor]) -> Tensor:
+    def threshold(
+        self, total: Callable[[Tensor], Tensor], highest: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         """Return the K-th largest value over the tails of all ranks.
 
         Parameters
         ----------
-        total : callable
-            Sums an int64 tensor over the ranks.
+        total, highest : callable
+            The sum of an int64 tensor, and the largest of a float32 tensor, over the ranks.
 
         Returns
         -------
         Tensor
             (U,) float32.
         """
+        self.bound = highest(self.bound)
         self.select()
         return kth_largest(self._values[:, : self.size], self.size, self.bound, total)
 

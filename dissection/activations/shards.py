@@ -5,9 +5,11 @@ matter once the thresholds are known. It is an uncompressed npz: plain arrays, w
 that reading verifies, and nothing in it can execute. A shard is complete when it has its name.
 """
 
+import io
 import json
+import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +19,12 @@ import numpy as np
 from broden.system.files import atomic
 from dissection.activations.cells import Cells, prune
 
+__all__ = ["FORMAT", "Shard", "ShardError", "ShardStore", "Wanted"]
+
 FORMAT = "shard/1"
+
+Wanted = Mapping[str, Collection[str]]
+"""Names of the arrays of `Cells` that are to be read, by layer."""
 
 
 class ShardError(ValueError):
@@ -76,8 +83,16 @@ class ShardStore:
         with atomic(self.path(number)) as handle:
             np.savez(handle, **arrays)
 
-    def read(self, number: int) -> Shard:
-        """Read a shard and verify it.
+    def read(self, number: int, wanted: Wanted | None = None) -> Shard:
+        """Read a shard, and verify what is read of it.
+
+        Parameters
+        ----------
+        number : int
+            Which shard.
+        wanted : Wanted, optional
+            The layers and arrays to read, all unless given; other arrays of these layers are
+            empty, other layers absent.
 
         Raises
         ------
@@ -86,20 +101,19 @@ class ShardStore:
         """
         path = self.path(number)
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                # numpy reads no further than an array's header says, so it may miss the checksum
-                if name := arrays.zip.testzip():
-                    raise zipfile.BadZipFile(f"wrong checksum of {name}")
-                header = json.loads(bytes(arrays["header"]))
+            with zipfile.ZipFile(path) as members:
+                header = json.loads(bytes(_array(members, "header")))
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
+                if wanted is None:
+                    wanted = dict.fromkeys(header["layers"], Cells._fields)
                 layers = {
-                    layer: Cells(*(arrays[f"{position}/{name}"] for name in Cells._fields))
-                    for position, layer in enumerate(header["layers"])
+                    layer: _cells(members, header["layers"].index(layer), names)
+                    for layer, names in wanted.items()
                 }
         except ShardError:
             raise
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise ShardError(f"{path} is damaged ({error})") from error
         return Shard(header["first"], layers)
 
@@ -128,3 +142,34 @@ class ShardStore:
         # something foreign in it is not ours to delete
         with suppress(OSError):
             self.folder.rmdir()
+
+
+#: Whatever a file that was cut off or written over makes its readers raise.
+_DAMAGE = (
+    OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError,
+    NotImplementedError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+def _cells(members: zipfile.ZipFile, position: int, names: Collection[str]) -> Cells:
+    """Read some of a layer's arrays; the others are empty."""
+    nothing = np.empty(0, np.float32)
+    return Cells(
+        *(_array(members, f"{position}/{n}") if n in names else nothing for n in Cells._fields)
+    )
+
+
+def _array(members: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read one array to its end, at which its checksum is verified."""
+    entry = members.getinfo(f"{name}.npy")
+    # what is stored as it is cannot be larger than the file
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    data = io.BytesIO(members.read(entry))
+    if np.lib.format.read_magic(data) != (1, 0):
+        raise ValueError(f"{name} is no array of this format")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(data)
+    values = data.getbuffer()[data.tell() :]
+    if dtype.hasobject or len(values) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} has {len(values)} bytes for {dtype} of shape {shape}")
+    return np.frombuffer(values, dtype).reshape(shape, order="F" if by_columns else "C")

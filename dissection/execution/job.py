@@ -1,4 +1,4 @@
-"""One run, as every step of it needs it."""
+"""One run as a job: what every step of it needs."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,21 +9,17 @@ from dissection.activations.forward import Plan
 from dissection.activations.shards import ShardStore
 from dissection.config import Execution
 from dissection.execution.ranks import Ranks
-from dissection.results.folder import RunFolder
 
+# A context whose value advances a bar, from a text, a number of images and how many are done.
 Bar = Callable[[str, int, int], AbstractContextManager[Callable[[int], object]]]
-"""Makes a progress bar from a text, a number of images and how many of them are done: a context
-whose value advances it."""
 
 
-class Run(NamedTuple):
-    """What goes through what, where it is kept, who does it, and how long it took."""
+class Job(NamedTuple):
+    """What goes through what, where its shards are, who does it, and how long it took."""
 
     plan: Plan
-    folder: RunFolder
     store: ShardStore
     execution: Execution
-    settings: dict
     ranks: Ranks
     bar: Bar
     seconds: dict[str, float]

@@ -44,6 +44,22 @@ class Ranks:
         distributed.all_reduce(total)
         return total.to(values.device)
 
+    def highest(self, values: Tensor) -> Tensor:
+        """Return the largest of each element of a tensor over all processes, on the same device."""
+        if self.world == 1:
+            return values
+        highest = values.to("cpu", copy=True)
+        distributed.all_reduce(highest, distributed.ReduceOp.MAX)
+        return highest.to(values.device)
+
+    def gather(self, value: Item) -> list[Item]:
+        """Return the value of every process, by rank, to the one that leads; to others nothing."""
+        if self.world == 1:
+            return [value]
+        values: list = [None] * self.world if self.leads else []
+        distributed.gather_object(value, values if self.leads else None)
+        return values
+
     def all(self, value: Item) -> list[Item]:
         """Return the value of every process, by rank."""
         if self.world == 1:
@@ -81,5 +97,8 @@ def local_device(name: str) -> torch.device:
         torch.zeros(1, dtype=torch.float64, device=device).item()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used ({reason}); try --device cpu") from error
+        raise ValueError(
+            f"device {name!r} cannot be used ({reason}); give auto, cpu or cuda (cuda:1 for the "
+            "second GPU)"
+        ) from error
     return device

@@ -9,6 +9,7 @@ executed (see `dissection.networks.checkpoints`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -17,23 +18,49 @@ from broden.system.files import file_digest
 from broden.system.text import nearest
 from dissection.networks import mini, published
 from dissection.networks.fingerprint import digest
+from dissection.networks.layers import probe_layers
+from dissection.networks.listing import suggest
 from dissection.networks.own import from_factory
 from dissection.networks.preprocessing import Preprocessing
 
-__all__ = ["LOADERS", "Loader", "Network", "digest", "load", "names"]
+__all__ = [
+    "DEFAULT",
+    "LOADERS",
+    "Entry",
+    "Loader",
+    "Network",
+    "default_layers",
+    "digest",
+    "load",
+    "names",
+]
 
 # name, weight file, whether to leave the weights random -> module, its input, its own weights
 Loader = Callable[[str, Path | None, bool], published.Loaded]
 
-LOADERS: dict[str, Loader] = {
-    "mini_scenes": mini.trained,
-    "mini_objects": mini.trained,
-    "mini_random": mini.untrained,
-    "efficientnet_lite0": published.efficientnet_lite0,
-    "alexnet_places365": published.places365,
-    "densenet161_places365": published.places365,
-    "resnet18_places365": published.places365,
-    "resnet50_places365": published.places365,
+DEFAULT = "mini_scenes"
+"""The network that is dissected where none is named."""
+
+_STAGES = ("layer2", "layer3", "layer4")
+
+
+class Entry(NamedTuple):
+    """A built-in network."""
+
+    load: Loader
+    layers: tuple[str, ...] = ()
+    """Layers to dissect where none are named; none if `listing.suggest` is to choose."""
+
+
+LOADERS: dict[str, Entry] = {
+    "mini_scenes": Entry(mini.trained, _STAGES),
+    "mini_objects": Entry(mini.trained, _STAGES),
+    "mini_random": Entry(mini.untrained, _STAGES),
+    "efficientnet_lite0": Entry(published.efficientnet_lite0, ("blocks.2", "blocks.4", "blocks.6")),
+    "alexnet_places365": Entry(published.places365),
+    "densenet161_places365": Entry(published.places365),
+    "resnet18_places365": Entry(published.places365),
+    "resnet50_places365": Entry(published.places365),
 }
 _FORMS = "a torchvision name, timm:NAME, package.module:factory, file.py:factory"
 
@@ -127,10 +154,26 @@ def load(
     return Network(name, module.eval(), replace(preprocessing, **overrides), described)
 
 
+def default_layers(network: Network) -> list[str]:
+    """Return the layers to dissect where none are named.
+
+    Those of the registry for a built-in network; of others a few worth a first look.
+
+    Parameters
+    ----------
+    network : Network
+        From `load`.
+    """
+    entry = LOADERS.get(network.name)
+    if entry is not None and entry.layers:
+        return list(entry.layers)
+    return suggest(probe_layers(network.module, size=network.preprocessing.size))
+
+
 def _loader(name: str) -> Loader:
     """Return what loads networks of that name."""
     if name in LOADERS:
-        return LOADERS[name]
+        return LOADERS[name].load
     if name.startswith("timm:"):
         return published.from_timm
     if ":" in name:

@@ -3,16 +3,16 @@
 import numpy as np
 import torch
 
-from broden.reader import ProbeSet
+from broden.probe import LabelledProbe
 from dissection.overlap.tally import Labels
 
 
-def labels_of(probe: ProbeSet, first: int, last: int, device: torch.device | str) -> Labels:
+def labels_of(probe: LabelledProbe, first: int, last: int, device: torch.device | str) -> Labels:
     """Return what images first to last - 1 of a probe set show.
 
     Parameters
     ----------
-    probe : ProbeSet
+    probe : LabelledProbe
         Where the labels are.
     first, last : int
         The block of N = last - first images.

@@ -1,114 +1,150 @@
-"""The pass over the shards once the thresholds are exact: counts, and each unit's top images."""
+"""What is counted from the shards once the thresholds are exact: pixels, and masks for pictures."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from broden.reader import ProbeSet
-from broden.system.parallel import in_order
-from dissection.activations.cells import Cells, unpack
-from dissection.activations.shards import Shard, ShardStore
-from dissection.execution.threads import small_operations
-from dissection.networks.layouts import LayerInfo
+from broden.probe import LabelledProbe
+from dissection.activations.cells import CANDIDATES, Cells, unpack, where
+from dissection.activations.shards import Shard, Wanted
+from dissection.activations.top import Top
+from dissection.networks.layouts import Grid, LayerInfo
 from dissection.overlap.coding import labels_of
-from dissection.overlap.stencils import Stencils, stencils
+from dissection.overlap.stencils import Runs, Stencils, evaluate, stencils
 from dissection.overlap.tally import Counts, Labels, count, merge, no_counts
 
-TOP_IMAGES = 10
+__all__ = ["IMAGE_CHUNK", "Counting", "Masks"]
 
 IMAGE_CHUNK = 8
 """Images upsampled at once: small enough to stay near the processor."""
 
 
-class Top(NamedTuple):
-    """The images on which each unit's maximum is highest."""
+class Masks(NamedTuple):
+    """Where units are active on those of their top images that a shard holds."""
 
-    image: np.ndarray
-    """(U, n) int64, highest first, the lower number where maxima are equal."""
-    value: np.ndarray
-    """(U, n) float32."""
-
-
-def no_images(units: int) -> Top:
-    """Return the top images of none."""
-    return Top(np.zeros((units, 0), np.int64), np.zeros((units, 0), np.float32))
+    unit: np.ndarray
+    """(W,) int64."""
+    rank: np.ndarray
+    """(W,) int64 place of the image among the unit's top images."""
+    packed: np.ndarray
+    """(W, ceil(H·W / 8)) uint8: a bit for each pixel of the label grid, row by row, the first in
+    the highest bit, as ``numpy.packbits`` has it."""
 
 
-def merge_top(parts: Sequence[Top], count: int = TOP_IMAGES) -> Top:
-    """Return the top images of several disjoint sets of images together."""
-    image, value = (np.concatenate(part, 1) for part in zip(*parts, strict=True))
-    order = np.lexsort((image, -value), axis=1)[:, :count]
-    return Top(np.take_along_axis(image, order, 1), np.take_along_axis(value, order, 1))
-
-
-def count_shards(
-    store: ShardStore,
-    numbers: Sequence[int],
-    probe: ProbeSet,
-    layers: Sequence[LayerInfo],
-    thresholds: dict[str, Tensor],
-    advance: Callable[[int], object],
-) -> tuple[dict[str, Counts], dict[str, Top]]:
-    """Count the active pixels of the images of some shards.
+class Counting:
+    """Fold the active pixels of every layer: counts, and the masks of each unit's top images.
 
     Parameters
     ----------
-    store : ShardStore
-        Where the shards are.
-    numbers : sequence of int
-        Which shards.
-    probe : ProbeSet
+    probe : LabelledProbe
         Labels of the images.
     layers : sequence of LayerInfo
-        The layers.
+        With grids.
     thresholds : dict of str to Tensor
         (U,) float32 of each layer; their device does the work.
-    advance : callable
-        Told the number of images whenever some are done.
+    tops : dict of str to Top
+        Of each layer, over all images.
+
+    Attributes
+    ----------
+    counts : dict of str to Counts
+        Of each layer, over the shards that were added.
+    masks : dict of str to ndarray
+        Of each layer uint8 (U, n, ceil(H·W / 8)), see `Masks`; 0 for images of other shards.
     """
-    device = next(iter(thresholds.values())).device
-    labels, categories = len(probe.labels), len(probe.categories)
-    counts = {i.name: no_counts(i.units, labels, categories, device) for i in layers}
-    tops = {i.name: no_images(i.units) for i in layers}
-    on = {info.name: stencils(info.grid, probe.grid, device) for info in layers}
 
-    def counted(number: int) -> tuple[dict[str, Counts], dict[str, Top], int]:
-        with torch.inference_mode():
-            shard = store.read(number)
-            images = len(shard.layers[layers[0].name].mean)
-            shown = labels_of(probe, shard.first, shard.first + images, device)
-            here = {
-                i.name: _count(shard.layers[i.name], i, thresholds[i.name], shown, on[i.name])
-                for i in layers
-            }
-            return here, {i.name: _top(shard, i.name) for i in layers}, images
+    def __init__(
+        self,
+        probe: LabelledProbe,
+        layers: Sequence[LayerInfo],
+        thresholds: dict[str, Tensor],
+        tops: dict[str, Top],
+    ) -> None:
+        self._probe = probe
+        self._layers = {i.name: _layer(i, thresholds[i.name], tops[i.name], probe) for i in layers}
+        labels, categories, size = len(probe.labels), len(probe.categories), math.prod(probe.grid)
+        self.counts = {
+            name: no_counts(len(one.threshold), labels, categories, one.threshold.device)
+            for name, one in self._layers.items()
+        }
+        self.masks = {
+            name: np.zeros((*one.top.image.shape, -(-size // 8)), np.uint8)
+            for name, one in self._layers.items()
+        }
 
-    with (
-        small_operations(device) as workers,
-        closing(in_order(counted, numbers, workers, workers + 1)) as results,
-    ):
-        for here, top, images in results:
-            counts = {name: merge(counts[name], here[name]) for name in counts}
-            tops = {name: merge_top([tops[name], top[name]]) for name in tops}
-            advance(images)
-    return counts, tops
+    @property
+    def wanted(self) -> Wanted:
+        """The candidate cells of every layer."""
+        return dict.fromkeys(self._layers, CANDIDATES)
+
+    def part(self, shard: Shard) -> dict[str, tuple[Counts, Masks]]:
+        """Return the counts of a shard, and the masks of its images."""
+        images = len(next(iter(shard.layers.values())).kept)
+        device = next(iter(self._layers.values())).threshold.device
+        shown = labels_of(self._probe, shard.first, shard.first + images, device)
+        return {
+            name: _counted(shard.layers[name], one, shard.first, shown)
+            for name, one in self._layers.items()
+        }
+
+    def add(self, part: dict[str, tuple[Counts, Masks]]) -> None:
+        """Add the counts of a shard and keep its masks."""
+        for name, (counts, masks) in part.items():
+            self.counts[name] = merge(self.counts[name], counts)
+            self.masks[name][masks.unit, masks.rank] = masks.packed
 
 
-def _count(cells: Cells, info: LayerInfo, threshold: Tensor, shown: Labels, on: Stencils) -> Counts:
+class _Layer(NamedTuple):
+    """One layer, ready to be counted."""
+
+    grid: Grid
+    threshold: Tensor
+    top: Top
+    on: Stencils
+
+
+def _layer(info: LayerInfo, threshold: Tensor, top: Top, probe: LabelledProbe) -> _Layer:
+    if info.grid is None:
+        raise ValueError(f"layer {info.name} has no grid, so no pixels can be counted")
+    return _Layer(info.grid, threshold, top, stencils(info.grid, probe.grid, threshold.device))
+
+
+def _counted(cells: Cells, layer: _Layer, first: int, shown: Labels) -> tuple[Counts, Masks]:
     """Count a layer's active pixels in one shard, images with equally many planes together."""
-    device, categories = threshold.device, shown.presence.shape[1]
-    total = no_counts(info.units, len(shown.primary), categories, device)
+    units, device = len(layer.threshold), layer.threshold.device
+    total = no_counts(units, len(shown.primary), shown.presence.shape[1], device)
+    ranks = _ranks(layer.top, first, len(cells.kept))
+    masks = []
     for images in torch.argsort(shown.number.cpu(), stable=True).split(IMAGE_CHUNK):
-        maps = torch.from_numpy(unpack(cells, info.grid, images.numpy())).to(device)
-        count(maps, images.to(device), threshold, shown, on, total)
-    return total
+        maps = torch.from_numpy(unpack(cells, layer.grid, images.numpy())).to(device)
+        runs = evaluate(maps, layer.threshold, layer.on)
+        count(runs, images.to(device), units, shown, total)
+        masks.append(_masks(runs, ranks[images.numpy()], shown.planes.shape[1]))
+    return total, Masks(*(np.concatenate(part) for part in zip(*masks, strict=True)))
 
 
-def _top(shard: Shard, layer: str) -> Top:
-    maximum = shard.layers[layer].maximum.T
-    image = np.arange(shard.first, shard.first + maximum.shape[1])
-    return merge_top([Top(np.broadcast_to(image, maximum.shape), maximum)])
+def _ranks(top: Top, first: int, images: int) -> np.ndarray:
+    """Return (N, U) int64 for a block: which of the unit's top images an image is, -1 if none."""
+    unit, rank = np.nonzero((top.image >= first) & (top.image < first + images))
+    ranks = np.full((images, len(top.image)), -1)
+    ranks[top.image[unit, rank] - first, unit] = rank
+    return ranks
+
+
+def _masks(runs: Runs, ranks: np.ndarray, pixels: int) -> Masks:
+    """Return the masks of those of (n, U) maps whose rank is not -1."""
+    device = runs.map.device
+    image, unit = np.nonzero(ranks >= 0)
+    row = torch.from_numpy(np.where(ranks >= 0, np.cumsum(ranks >= 0).reshape(ranks.shape) - 1, -1))
+    of = row.flatten().to(device).index_select(0, runs.map)
+    kept = where(of >= 0)
+    start = of.index_select(0, kept) * pixels + runs.first.index_select(0, kept)
+    step = torch.arange(runs.active.shape[0], device=device)[:, None]
+    dense = torch.zeros(len(unit) * pixels, dtype=torch.bool, device=device)
+    dense[(start + step)[runs.active.index_select(1, kept)]] = True
+    packed = np.packbits(dense.view(len(unit), pixels).cpu().numpy(), axis=1)
+    return Masks(unit, ranks[image, unit], packed)

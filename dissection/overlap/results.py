@@ -1,4 +1,4 @@
-"""The tables of a dissection: one row a unit, a concept, or a unit in the published format."""
+"""What overlap says of the units of a layer: its tables, its counts and what they mean."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from broden.labels import LabelTable
-from dissection.config import IouConfig
+from dissection.config import TOP_IMAGES, IouConfig
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import Best, Detectors
-from dissection.overlap.counting import TOP_IMAGES
 from dissection.overlap.tally import Counts
-from dissection.results.tables import TALLY_FIELDS
+from dissection.results import schema
 
 
 class LayerResult(NamedTuple):
@@ -62,8 +61,9 @@ def _layer_units(result: LayerResult, labels: LabelTable, min_iou: float) -> pd.
         "threshold": result.threshold.astype(float),
     }
     for k, category in enumerate(labels.categories):
-        columns[f"{category}-label"] = _category_names(names, best.category_label[:, k])
-        columns[f"{category}-iou"] = best.category_iou[:, k]
+        label = _category_names(names, best.category_label[:, k])
+        columns[schema.of_category(category, "label")] = label
+        columns[schema.of_category(category, "iou")] = best.category_iou[:, k]
     return pd.DataFrame(columns)
 
 
@@ -118,9 +118,8 @@ def tally_table(result: LayerResult, labels: LabelTable, union: str) -> pd.DataF
             counts.intersection[unit, label],
             result.iou[union][unit, label],
         )
-        columns |= {
-            f"{category}-{field}": part for field, part in zip(TALLY_FIELDS, parts, strict=True)
-        }
+        fields = [schema.of_category(category, field) for field in schema.TALLY_FIELDS]
+        columns |= dict(zip(fields, parts, strict=True))
     table = pd.DataFrame(columns)
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 

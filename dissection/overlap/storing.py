@@ -1,6 +1,5 @@
-"""scores.h5: every count and score of a run, for whoever computes on."""
+"""The files of a dissection by overlap."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,20 +7,62 @@ import h5py
 import numpy as np
 
 from broden.labels import LabelTable
-from broden.system.files import atomic
-from dissection.overlap.results import LayerResult
+from broden.probe import LabelledProbe
+from dissection.config import IouConfig
+from dissection.overlap.results import LayerResult, concept_table, tally_table, unit_table
+from dissection.results import schema
+from dissection.results.storage import texts, write_table, written_hdf5
 
-_PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+__all__ = ["write", "write_scores"]
+
+
+def write(
+    results: Sequence[LayerResult],
+    masks: dict[str, np.ndarray],
+    probe: LabelledProbe,
+    config: IouConfig,
+    folder: Path,
+) -> None:
+    """Write units.csv, concepts.csv, tally/ and scores.h5, each complete or not at all.
+
+    Parameters
+    ----------
+    results : sequence of LayerResult
+        The layers, in order.
+    masks : dict of str to ndarray
+        Of each layer, see `write_scores`.
+    probe : LabelledProbe
+        Its labels and grid.
+    config : IouConfig
+        Union rule and what a detector is.
+    folder : Path
+        The run directory.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    units = unit_table(results, probe.labels, config.min_iou)
+    tables = {schema.UNITS: units, schema.CONCEPTS: concept_table(units)}
+    for result in results:
+        tables[schema.tally_file(result.info.name)] = tally_table(
+            result, probe.labels, config.union
+        )
+    (folder / schema.TALLY).mkdir(exist_ok=True)
+    for name, table in tables.items():
+        write_table(folder / name, table)
+    write_scores(folder / schema.SCORES, results, probe.labels, masks, probe.grid)
 
 
 def write_scores(
     path: Path,
     results: Sequence[LayerResult],
     labels: LabelTable,
-    regions: dict[str, np.ndarray],
+    masks: dict[str, np.ndarray],
     grid: tuple[int, int],
 ) -> None:
-    """Write scores.h5, complete or not at all.
+    """Write every count and score of a run, for whoever computes on; complete or not at all.
 
     Parameters
     ----------
@@ -31,36 +72,33 @@ def write_scores(
         The layers.
     labels : LabelTable
         Of the probe set.
-    regions : dict of str to ndarray
-        Of each layer, the packed masks of its units on their top images, see `regions.regions`.
+    masks : dict of str to ndarray
+        Of each layer, the packed masks of its units on their top images, see `counting.Masks`.
     grid : (int, int)
         (H, W) of the masks.
     """
-    text = h5py.string_dtype()
-    # HDF5 cannot close a file that it could not write, so a full disk must not meet it
-    memory = io.BytesIO()
-    with h5py.File(memory, "w") as file:
-        file["categories"] = np.array(labels.categories, dtype=text)
-        file["labels/name"] = np.array(labels.names, dtype=text)
+    with written_hdf5(path) as file:
+        file[schema.CATEGORIES] = texts(labels.categories)
+        file[schema.LABEL_NAME] = texts(labels.names)
         of = np.where(labels.known, np.array(labels.categories)[labels.primary], "")
-        file["labels/category"] = of.astype(text)
-        file["labels/pixels"] = np.asarray(labels.pixels, np.int64)
+        file[schema.LABEL_CATEGORY] = texts(of)
+        file[schema.LABEL_PIXELS] = np.asarray(labels.pixels, np.int64)
         for result in results:
-            group = file.create_group(f"layers/{result.info.name}")
+            group = file.create_group(schema.layers(result.info.name))
             _write_layer(group, result)
-            masks = group.create_dataset("top/mask", data=regions[result.info.name], **_PACKED)
-            masks.attrs["grid"] = np.array(grid, np.int64)
-    with atomic(path) as handle:
-        handle.write(memory.getbuffer())
+            packed = masks[result.info.name]
+            kept = group.create_dataset(schema.TOP_MASK, data=packed, **schema.PACKED)
+            kept.attrs[schema.MASK_GRID] = np.array(grid, np.int64)
 
 
 def _write_layer(group: h5py.Group, result: LayerResult) -> None:
-    group["threshold"] = result.threshold
-    group["area/all"] = result.counts.all
-    group["area/category"] = result.counts.category
-    group["area/mask"] = result.counts.mask
-    group["top/image"] = result.top_image
-    group["top/value"] = result.top_value
-    group.create_dataset("intersection", data=result.counts.intersection, **_PACKED)
+    group[schema.THRESHOLD] = result.threshold
+    group[schema.of_rule(schema.AREA, "all")] = result.counts.all
+    group[schema.of_rule(schema.AREA, "category")] = result.counts.category
+    group[schema.of_rule(schema.AREA, "mask")] = result.counts.mask
+    group[schema.TOP_IMAGE] = result.top_image
+    group[schema.TOP_VALUE] = result.top_value
+    intersection = result.counts.intersection
+    group.create_dataset(schema.INTERSECTION, data=intersection, **schema.PACKED)
     for rule, values in result.iou.items():
-        group.create_dataset(f"iou/{rule}", data=values, **_PACKED)
+        group.create_dataset(schema.of_rule(schema.IOU, rule), data=values, **schema.PACKED)

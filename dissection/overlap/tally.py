@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dissection.activations.cells import where
-from dissection.overlap.stencils import Runs, Stencils, evaluate
+from dissection.overlap.stencils import Runs
 
 
 class Counts(NamedTuple):
@@ -58,14 +58,7 @@ class Labels(NamedTuple):
     """(L,) int64 primary category of each label."""
 
 
-def count(
-    cells: Tensor,
-    image: Tensor,
-    threshold: Tensor,
-    labels: Labels,
-    stencils: Stencils,
-    total: Counts,
-) -> Counts:
+def count(runs: Runs, image: Tensor, units: int, labels: Labels, total: Counts) -> Counts:
     """Add the active pixels of some images to a total, in place, and return it.
 
     Images with equally many planes are best counted together: each is looked up in as many as the
@@ -73,22 +66,19 @@ def count(
 
     Parameters
     ----------
-    cells : Tensor
-        (n, h, w, U) float32 activations, see `stencils.evaluate`.
+    runs : Runs
+        Where the maps of n images exceed their thresholds, from `stencils.evaluate`.
     image : Tensor
         (n,) int64 which images of the block they are, none twice.
-    threshold : Tensor
-        (U,) float32.
+    units : int
+        U.
     labels : Labels
         Of a block of N images.
-    stencils : Stencils
-        From the layer's map to the label grid.
     total : Counts
         Of other images, or `no_counts`.
     """
-    units = len(threshold)
     slots = int(labels.number[image].max())
-    area, hits = _hits(evaluate(cells, threshold, stencils), image, labels, units, slots)
+    area, hits = _hits(runs, image, labels, units, slots)
     some = where(area > 0)
     parts = (part.index_select(0, some) for part in (area, hits))
     _add(some % units, image[some // units], *parts, labels, total)

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import torch
 
-from broden.photographs import Photographs
-from broden.reader import ProbeSet
+from broden.probe import Probe
 from dissection.activations.forward import SHARD_IMAGES, Plan
 from dissection.activations.shards import FORMAT
-from dissection.config import Execution, IouConfig
+from dissection.config import Execution
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
+from dissection.results import schema
 
 PACKAGES = ("network-dissection", "torch", "torchvision", "numpy", "pillow", "h5py", "pandas")
 
@@ -36,16 +36,24 @@ class Measured(NamedTuple):
 def settings(
     network: Network,
     layers: Sequence[LayerInfo],
-    probe: ProbeSet | Photographs,
-    iou: IouConfig | None,
-    clip: dict | None,
-    precision: str,
+    probe: Probe,
+    method: str,
+    labelling: dict[str, object],
 ) -> dict:
-    """Return all that determines a result, as JSON knows it; `clip` is the CLIP labeler's part."""
+    """Return all that determines a result, as JSON knows it.
+
+    Parameters
+    ----------
+    network, layers, probe
+        What is dissected, and what it is shown.
+    method : str
+        One of `config.METHODS`.
+    labelling : dict
+        What determines the labels besides, of all labelers of the method.
+    """
     return {
-        "method": "clip" if iou is None else "iou" if clip is None else "both",
-        **({"precision": precision} if iou is None else iou.as_dict()),
-        **({} if clip is None else {"clip": clip}),
+        "method": method,
+        **labelling,
         "model": {
             "name": network.name,
             "weights": network.weights,
@@ -86,10 +94,10 @@ def complete(
     images = len(plan.probe)
     dense = sum(4 * images * info.units * math.prod(info.grid or ()) for info in plan.layers)
     return {
-        "status": "complete",
+        "status": schema.COMPLETE,
         "settings": settings,
         "definitions": definitions,
-        "probe": _probe_card(plan.probe),
+        "probe": plan.probe.facts(),
         "counts": counts,
         "host": {
             "probe": str(Path(plan.probe.path).resolve()),
@@ -114,18 +122,6 @@ def complete(
             "seconds": {name: round(value, 3) for name, value in run.seconds.items()},
             "images_resumed": run.restored,
         },
-    }
-
-
-def _probe_card(probe: ProbeSet | Photographs) -> dict:
-    if isinstance(probe, Photographs):
-        return {"images": len(probe), "skipped": len(probe.skipped)}
-    return {
-        "images": len(probe),
-        "image_size": list(probe.image_size),
-        "grid": list(probe.grid),
-        "labels": int(probe.labels.known.sum()),
-        "categories": list(probe.categories),
     }
 
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from broden.system.files import file_name
+from dissection.results import schema
 from dissection.results.folder import RunFolder
 from dissection.results.tables import read_table, read_tally
 
@@ -50,23 +50,14 @@ class Dissection:
             If there is no complete run in the directory.
         """
         folder = RunFolder(path)
-        card = folder.card()
-        if card is None or card.get("status") != "complete":
-            raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
-        method, path = card["settings"]["method"], folder.path
-        tables = (("units.csv", "clip"), ("concepts.csv", "clip"), ("descriptions.csv", "iou"))
-        for name, other in tables:
-            if method != other and not (path / name).is_file():
-                raise ValueError(f"{path} is complete but lacks {name}; delete it and run it again")
-        units, concepts, descriptions = (
-            read_table(path / name) if method in (of, "both") else None
-            for name, of in (
-                ("units.csv", "iou"),
-                ("concepts.csv", "iou"),
-                ("descriptions.csv", "clip"),
-            )
-        )
-        return cls(path, card, units, concepts, descriptions, message)
+        card = folder.completed()
+        tables = {
+            name: read_table(folder.path / name)
+            for labeler in folder.labelers(card)
+            for name in schema.METHODS[labeler].tables
+        }
+        found = (tables.get(n) for n in (schema.UNITS, schema.CONCEPTS, schema.DESCRIPTIONS))
+        return cls(folder.path, card, *found, message)
 
     def __repr__(self) -> str:
         units = sum(counts["units"] for counts in self.card["counts"].values())
@@ -79,7 +70,7 @@ class Dissection:
 
     def tally(self, layer: str) -> pd.DataFrame:
         """Return a layer's table with the columns of the published results, units from 0."""
-        return read_tally(self.path / "tally" / f"{file_name(layer)}.csv")
+        return read_tally(self.path / schema.tally_file(layer))
 
     def scores(self, layer: str, name: str) -> np.ndarray:
         """Return a layer's array of scores.h5.
@@ -99,12 +90,11 @@ class Dissection:
         """
         if self.units is None:
             raise ValueError(f"{self.path} was not labelled by IoU; see similarity()")
-        with h5py.File(self.path / "scores.h5") as file:
-            if f"layers/{layer}" not in file:
-                raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
-            if not isinstance(file.get(f"layers/{layer}/{name}"), h5py.Dataset):
+        with h5py.File(self.path / schema.SCORES) as file:
+            self._check_layer(file, layer)
+            if not isinstance(file.get(schema.member(layer, name)), h5py.Dataset):
                 raise ValueError(f"no array {name!r}; such as threshold, iou/category, top/image")
-            return file[f"layers/{layer}/{name}"][()]
+            return file[schema.member(layer, name)][()]
 
     def similarity(self, layer: str) -> pd.DataFrame:
         """Return how similar each unit of a layer is to each concept: a row a unit.
@@ -116,8 +106,11 @@ class Dissection:
         """
         if self.descriptions is None:
             raise ValueError(f"{self.path} was not labelled by CLIP; see scores()")
-        with h5py.File(self.path / "clip.h5") as file:
-            if f"layers/{layer}" not in file:
-                raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
-            values = file[f"layers/{layer}/similarity"][()]
-            return pd.DataFrame(values, columns=file["concepts"].asstr()[()])
+        with h5py.File(self.path / schema.CLIP) as file:
+            self._check_layer(file, layer)
+            values = file[schema.member(layer, schema.SIMILARITY)][()]
+            return pd.DataFrame(values, columns=file[schema.CLIP_CONCEPTS].asstr()[()])
+
+    def _check_layer(self, file: h5py.File, layer: str) -> None:
+        if schema.layers(layer) not in file:
+            raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from broden.system.files import atomic
-
-CARD = "run.json"
-FORMAT = "dissection/1"
+from dissection.config import labelers_of
+from dissection.results import schema
+from dissection.results.storage import write_json
 
 
 class RunFolder:
@@ -33,7 +32,7 @@ class RunFolder:
     @property
     def shards(self) -> Path:
         """Directory of the shards."""
-        return self.path / "shards"
+        return self.path / schema.SHARDS
 
     def card(self) -> dict | None:
         """Return the run card, or None where no run was started.
@@ -43,16 +42,50 @@ class RunFolder:
         ValueError
             If there is one that is not ours.
         """
-        path = self.path / CARD
+        path = self.path / schema.CARD
         if not path.exists():
             return None
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is not a run card ({error}); choose another --out") from error
-        if not isinstance(card, dict) or card.get("format") != FORMAT:
-            raise ValueError(f"{path} is not a run card of {FORMAT}; choose another --out")
+        if not isinstance(card, dict) or card.get("format") != schema.FORMAT:
+            raise ValueError(f"{path} is not a run card of {schema.FORMAT}; choose another --out")
         return card
+
+    def completed(self) -> dict:
+        """Return the run card of a complete run, all of whose tables are there.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        card = self.card()
+        if card is None or not is_complete(card):
+            raise ValueError(f"{self.path} holds no complete run; finish it with `dissect`")
+        wanted = [table for name in self.labelers(card) for table in schema.METHODS[name].tables]
+        missing = [table for table in wanted if not (self.path / table).is_file()]
+        if missing:
+            names = ", ".join(missing)
+            raise ValueError(
+                f"{self.path} is complete but lacks {names}; delete it and run it again"
+            )
+        return card
+
+    def labelers(self, card: dict) -> tuple[str, ...]:
+        """Return the labelers of a run by its card.
+
+        Raises
+        ------
+        ValueError
+            If the card names a method that does not exist.
+        """
+        method = card.get("settings", {}).get("method")
+        try:
+            return labelers_of(method)
+        except ValueError as error:
+            raise ValueError(f"{self.path / schema.CARD}: {error}") from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -66,7 +99,7 @@ class RunFolder:
             If it cannot be made or written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / schema.LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
@@ -96,18 +129,18 @@ class RunFolder:
             foreign = sorted(
                 path.name
                 for path in self.path.iterdir()
-                if path.name != ".lock" and not path.match(f"{CARD}.*.part")
+                if path.name != schema.LOCK and not path.match(f"{schema.CARD}.*.part")
             )
             if foreign:
                 raise ValueError(
                     f"{self.path} holds something else ({foreign[0]}); choose another --out"
                 )
-            self.write({"status": "running", "settings": settings})
+            self.write({"status": schema.RUNNING, "settings": settings})
             return False
         different = differences(card.get("settings", {}), settings)
-        if different and card.get("status") != "complete" and not any(self.shards.glob("*.npz")):
+        if different and not is_complete(card) and not any(self.shards.glob("*.npz")):
             # nothing of the other run was finished, so nothing is lost
-            self.write({"status": "running", "settings": settings})
+            self.write({"status": schema.RUNNING, "settings": settings})
             return False
         if different:
             raise ValueError(
@@ -116,13 +149,16 @@ class RunFolder:
             )
         for partial in self.path.rglob("*.part"):
             partial.unlink()
-        return card.get("status") == "complete"
+        return is_complete(card)
 
     def write(self, card: dict) -> None:
         """Write the run card."""
-        text = json.dumps({"format": FORMAT, **card}, indent=1, ensure_ascii=False)
-        with atomic(self.path / CARD) as handle:
-            handle.write(text.encode() + b"\n")
+        write_json(self.path / schema.CARD, {"format": schema.FORMAT, **card})
+
+
+def is_complete(card: dict | None) -> bool:
+    """Tell whether a run card is that of a complete run."""
+    return card is not None and card.get("status") == schema.COMPLETE
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:

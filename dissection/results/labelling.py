@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from dissection.config import MIN_IOU
+from dissection.results import schema
 from dissection.results.scores import Scores
 from dissection.results.tables import tally_categories
 
-METHOD_NAMES = {"iou": "IoU", "clip": "CLIP"}
+METHOD_NAMES = {name: written.title for name, written in schema.METHODS.items()}
 """What the methods are called in tables and figures."""
 
 NO_LAYER = "-"

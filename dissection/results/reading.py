@@ -11,17 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from broden.system.files import file_name
 from dissection.config import MIN_IOU, UNIONS
-from dissection.results.folder import RunFolder
+from dissection.results import schema
+from dissection.results.folder import RunFolder, is_complete
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.names import distinctly_named
-from dissection.results.scores import clip_scores, iou_scores
+from dissection.results.scores import stored_scores
 from dissection.results.tables import (
-    DESCRIPTIONS,
-    FORMS,
-    TALLY,
-    UNITS,
     checked,
     common,
     numbers,
@@ -31,7 +27,10 @@ from dissection.results.tables import (
     truth,
 )
 
-__all__ = ["FORMS", "of_run", "read", "read_all"]
+__all__ = ["of_run", "read", "read_all"]
+
+# of a run directory, whose name is then the network's
+_OURS = tuple(written.tables[0] for written in schema.METHODS.values())
 
 
 def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
@@ -70,7 +69,7 @@ def read(path: str | Path) -> list[Labelling]:
     Parameters
     ----------
     path : str or Path
-        A run directory, or a CSV file of one of the `FORMS`. Published files are best called
+        A run directory, or a CSV file of one of `schema.FORMS`. Published files are best called
         ``netdissect-NETWORK-LAYER.csv`` and ``clip_dissect-NETWORK[-LAYER].csv``: their names tell
         what the columns do not. A CSV file of ours in its run directory is read with its card.
 
@@ -87,29 +86,17 @@ def read(path: str | Path) -> list[Labelling]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give a run directory or a CSV file")
     columns = set(rows(path, most=0).columns)
-    for form, reader in ((UNITS, _iou), (DESCRIPTIONS, _clip), (TALLY, _tally)):
-        if columns.issuperset(form):
-            return [reader(path, _card_of(path))]
+    for method, written in schema.METHODS.items():
+        if columns.issuperset(written.columns):
+            return [_units(method, path, _card_of(path))]
+    if columns.issuperset(schema.TALLY_COLUMNS):
+        return [_tally(path, _card_of(path))]
     shown = ", ".join(list(rows(path, most=0).columns)[:8])
-    raise ValueError(f"{path} has the columns {shown[:200]!r}; known are {FORMS}")
+    raise ValueError(f"{path} has the columns {shown[:200]!r}; known are {schema.FORMS}")
 
 
 def _run(path: Path) -> list[Labelling]:
-    settings = _card(path)
-    if not settings:
-        raise ValueError(f"{path} holds no complete run; finish it with scripts/dissect.py")
-    found = of_run(path, settings)
-    known = {part.method for part in found}
-    tables = {"iou": "units.csv", "clip": "descriptions.csv"}
-    missing = [
-        table
-        for method, table in tables.items()
-        if settings["method"] in (method, "both") and method not in known
-    ]
-    if missing:
-        names = " and ".join(missing)
-        raise ValueError(f"{path} is complete but lacks {names}; delete it and run it again")
-    return found
+    return of_run(path, RunFolder(path).completed()["settings"])
 
 
 def of_run(path: Path, settings: dict) -> list[Labelling]:
@@ -127,8 +114,8 @@ def of_run(path: Path, settings: dict) -> list[Labelling]:
     ValueError
         As `read`.
     """
-    tables = (("units.csv", _iou), ("descriptions.csv", _clip))
-    return [reader(path / name, settings) for name, reader in tables if (path / name).is_file()]
+    tables = {method: path / written.tables[0] for method, written in schema.METHODS.items()}
+    return [_units(name, table, settings) for name, table in tables.items() if table.is_file()]
 
 
 def _card(folder: Path) -> dict:
@@ -137,30 +124,28 @@ def _card(folder: Path) -> dict:
         card = RunFolder(folder).card()
     except ValueError:
         return {}
-    return card.get("settings", {}) if card and card.get("status") == "complete" else {}
+    return card.get("settings", {}) if card and is_complete(card) else {}
 
 
 def _card_of(path: Path) -> dict:
     """Return the settings of the complete run that a table belongs to, if to any."""
-    return _card(path.parent.parent if path.parent.name == "tally" else path.parent)
+    return _card(path.parent.parent if path.parent.name == schema.TALLY else path.parent)
 
 
-def _iou(path: Path, card: dict) -> Labelling:
-    table = rows(path)
-    columns = common(table, "label", "iou", path)
-    columns["detector"] = truth(table["detector"], path)
+def _units(method: str, path: Path, card: dict) -> Labelling:
+    """Read the table that a labeler of ours wrote."""
+    written, table = schema.METHODS[method], rows(path)
+    missing = [name for name in written.columns if name not in table]
+    if missing:
+        raise ValueError(f"{path} lacks the column {missing[0]}; known are {schema.FORMS}")
+    columns = common(table, written.label, written.score, path)
+    detects = "detector" in written.columns
+    columns["detector"] = truth(table["detector"], path) if detects else False
     units = checked(pd.DataFrame(columns | _by_category(table, path)), path)
-    file, min_iou = path.with_name("scores.h5"), card.get("min_iou", MIN_IOU)
-    scores = iou_scores(file, card.get("union", UNIONS[0])) if card else None
-    return _labelling("iou", units, path, card, min_iou=min_iou, scores=scores)
-
-
-def _clip(path: Path, card: dict) -> Labelling:
-    table = rows(path)
-    columns = common(table, "description", "similarity", path) | {"detector": False}
-    units = checked(pd.DataFrame(columns), path)
-    scores = clip_scores(path.with_name("clip.h5")) if card else None
-    return _labelling("clip", units, path, card, scores=scores)
+    union = card.get("union", UNIONS[0])
+    scores = stored_scores(path.parent, method, union) if card else None
+    min_iou = card.get("min_iou", MIN_IOU) if detects else MIN_IOU
+    return _labelling(method, units, path, card, min_iou=min_iou, scores=scores)
 
 
 def _tally(path: Path, card: dict) -> Labelling:
@@ -170,7 +155,7 @@ def _tally(path: Path, card: dict) -> Labelling:
     except ValueError as error:
         where = "" if str(path) in str(error) else f"{path}: "
         raise ValueError(f"{where}{error}") from error
-    inside = (name for name in card.get("layers", ()) if file_name(name) == path.stem)
+    inside = (n for n in card.get("layers", ()) if Path(schema.tally_file(n)).stem == path.stem)
     columns = table[["unit", "label", "category"]].assign(score=numbers(table, "score", path))
     columns.insert(0, "layer", next(inside, _from_name(path)[1]))
     min_iou = card.get("min_iou", MIN_IOU)
@@ -183,15 +168,17 @@ def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
     """Return the best label of every category and its IoU."""
     columns = {}
     for category in tally_categories(table):
-        columns[f"{category}-label"] = table[f"{category}-label"]
-        columns[f"{category}-score"] = numbers(table, f"{category}-iou", path)
+        label = schema.of_category(category, "label")
+        columns[label] = table[label]
+        iou = schema.of_category(category, "iou")
+        columns[schema.of_category(category, "score")] = numbers(table, iou, path)
     return columns
 
 
 def _labelling(method: str, units: pd.DataFrame, path: Path, card: dict, **more) -> Labelling:
     model = card.get("model", {})
     network = model.get("name") or _from_name(path, list(dict.fromkeys(units["layer"])))[0]
-    source = path.parent if card and path.stem in ("units", "descriptions") else path
+    source = path.parent if card and path.name in _OURS else path
     return Labelling(
         network, method, network, model.get("digest"), units, source, settings=card, **more
     )
@@ -199,7 +186,7 @@ def _labelling(method: str, units: pd.DataFrame, path: Path, card: dict, **more)
 
 def _from_name(path: Path, layers: Sequence[str] | None = None) -> tuple[str, str]:
     """Return network and layer that the name of a file tells; `layers` if a column has them."""
-    if path.stem in ("units", "descriptions"):
+    if path.name in _OURS:
         return path.resolve().parent.name, NO_LAYER
     published = re.fullmatch(r"(?:netdissect|clip_dissect)(?:_[a-z]+)?-(.+)", path.stem)
     if not published:

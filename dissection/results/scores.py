@@ -6,9 +6,9 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-__all__ = ["Scores", "Tops", "clip_scores", "iou_scores", "top_concepts", "tops"]
+from dissection.results import schema
 
-IOU_FILE, CLIP_FILE = "scores.h5", "clip.h5"
+__all__ = ["Scores", "Tops", "stored_scores", "top_concepts", "tops"]
 
 
 class Scores(NamedTuple):
@@ -33,30 +33,36 @@ class Scores(NamedTuple):
             If the file has none of that layer.
         """
         with h5py.File(self.path) as file:
-            found = file.get(f"layers/{name}/{self.dataset}")
+            found = file.get(schema.member(name, self.dataset))
             if not isinstance(found, h5py.Dataset):
                 raise ValueError(f"{self.path} has no {self.dataset} of layer {name}; run it again")
             return found[()][:, self.columns]
 
 
-def iou_scores(path: Path, union: str) -> Scores | None:
-    """Return the IoU by a union rule that a scores.h5 holds; None if there is no such file."""
+def stored_scores(folder: Path, method: str, union: str) -> Scores | None:
+    """Return the scores of all labels that a labeler stored in a run directory, if it did.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    method : str
+        One of `schema.METHODS`.
+    union : str
+        Rule of the IoU, one of `config.UNIONS`.
+    """
+    written = schema.METHODS[method]
+    path, matrix = folder / written.arrays, written.matrix.format(union=union)
     if not path.is_file():
         return None
     with h5py.File(path) as file:
-        names, categories = (file[f"labels/{part}"].asstr()[()] for part in ("name", "category"))
+        names = file[written.names].asstr()[()]
+        if written.categories is None:
+            return Scores(path, matrix, tuple(names.tolist()), None, np.arange(len(names)))
+        categories = file[written.categories].asstr()[()]
     known = np.flatnonzero(categories != "")
     of = tuple(categories[known].tolist())
-    return Scores(path, f"iou/{union}", tuple(names[known].tolist()), of, known)
-
-
-def clip_scores(path: Path) -> Scores | None:
-    """Return the similarities that a clip.h5 holds; None if there is no such file."""
-    if not path.is_file():
-        return None
-    with h5py.File(path) as file:
-        names = tuple(file["concepts"].asstr()[()].tolist())
-    return Scores(path, "similarity", names, None, np.arange(len(names)))
+    return Scores(path, matrix, tuple(names[known].tolist()), of, known)
 
 
 class Tops(NamedTuple):
@@ -90,15 +96,15 @@ def top_concepts(folder: Path, layer: str) -> list[list[tuple[str, float]]]:
     layer : str
         Dotted name.
     """
-    path = folder / CLIP_FILE
+    path = folder / schema.CLIP
     if not path.is_file():
         return []
     with h5py.File(path) as file:
-        group = file.get(f"layers/{layer}/top")
-        if group is None:
+        group = file.get(schema.layers(layer))
+        if group is None or schema.TOP_CONCEPT not in group:
             return []
-        names = file["concepts"].asstr()[()]
-        places, values = group["concept"][()], group["similarity"][()].tolist()
+        names = file[schema.CLIP_CONCEPTS].asstr()[()]
+        places, values = group[schema.TOP_CONCEPT][()], group[schema.TOP_SIMILARITY][()].tolist()
     found = zip(names[places].tolist(), values, strict=True)
     return [list(zip(unit, scores, strict=True)) for unit, scores in found]
 
@@ -113,15 +119,18 @@ def tops(folder: Path, layer: str) -> Tops | None:
     layer : str
         Dotted name.
     """
-    for name in (IOU_FILE, CLIP_FILE):
+    for name in [written.arrays for written in schema.METHODS.values()]:
         path = folder / name
         if not path.is_file():
             continue
         with h5py.File(path) as file:
-            group = file.get(f"layers/{layer}/top")
-            if group is None or "image" not in group:
+            group = file.get(schema.layers(layer))
+            if group is None or schema.TOP_IMAGE not in group:
                 continue
-            mask = group.get("mask")
-            packed, grid = (None, (0, 0)) if mask is None else (mask[()], mask.attrs["grid"])
-            return Tops(group["image"][()], group["value"][()], packed, tuple(map(int, grid)))
+            image, value = group[schema.TOP_IMAGE][()], group[schema.TOP_VALUE][()]
+            mask = group.get(schema.TOP_MASK)
+            if mask is None:
+                return Tops(image, value, None, (0, 0))
+            height, width = mask.attrs[schema.MASK_GRID].tolist()
+            return Tops(image, value, mask[()], (height, width))
     return None

@@ -5,26 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dissection.results import schema
+
 __all__ = [
-    "DESCRIPTIONS",
-    "FORMS",
-    "TALLY",
-    "UNITS",
     "checked",
     "common",
     "numbers",
+    "read_table",
+    "read_tally",
     "rows",
+    "tally_categories",
     "truth",
 ]
-
-UNITS = ("layer", "unit", "label", "category", "iou", "detector")
-DESCRIPTIONS = ("layer", "unit", "description", "similarity")
-TALLY = ("unit", "category", "label", "score")
-FORMS = (
-    f"units.csv ({', '.join(UNITS)}), CLIP descriptions ({', '.join(DESCRIPTIONS)}) "
-    f"and NetDissect tallies ({', '.join(TALLY)}, <category>-label, ...)"
-)
-"""The columns of each form of table that can be read, in words."""
 
 
 def rows(path: Path, most: int | None = None) -> pd.DataFrame:
@@ -39,7 +31,9 @@ def rows(path: Path, most: int | None = None) -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=most)
     except (ValueError, pd.errors.ParserError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is not a CSV table ({reason}); known are {FORMS}") from error
+        raise ValueError(
+            f"{path} is not a CSV table ({reason}); known are {schema.FORMS}"
+        ) from error
 
 
 def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str, pd.Series]:
@@ -63,7 +57,7 @@ def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
         If it is missing, or not of numbers.
     """
     if column not in table:
-        raise ValueError(f"{path} lacks the column {column}; known are {FORMS}")
+        raise ValueError(f"{path} lacks the column {column}; known are {schema.FORMS}")
     try:
         return pd.to_numeric(table[column])
     except ValueError as error:
@@ -111,17 +105,10 @@ def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
     ]
 
 
-TEXT_COLUMNS = ("layer", "label", "category", "description")
-
-
-TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
-"""Columns of each category in the published NetDissect tally, each as ``<category>-<field>``."""
-
-
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV of results; names of layers, labels and categories stay text."""
     names = pd.read_csv(path, nrows=0).columns
-    text = [n for n in names if n in TEXT_COLUMNS or n.endswith("-label")]
+    text = [n for n in names if n in schema.TEXT_COLUMNS or n.endswith("-label")]
     return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(text, str))
 
 
@@ -145,13 +132,16 @@ def read_tally(path: str | Path) -> pd.DataFrame:
         If the columns are not those of a tally.
     """
     table = read_table(path)
-    missing = {"unit", "category", "label", "score"} - set(table.columns)
+    missing = set(schema.TALLY_COLUMNS) - set(table.columns)
     categories = tally_categories(table)
-    missing |= {f"{c}-{f}" for c in categories for f in TALLY_FIELDS} - set(table.columns)
+    missing |= {schema.of_category(c, f) for c in categories for f in schema.TALLY_FIELDS} - set(
+        table.columns
+    )
     if missing or not categories:
         lacking = ", ".join(sorted(missing)) or "<category>-label"
         raise ValueError(f"{path} is not a NetDissect tally: it lacks the columns {lacking}")
-    counts = [f"{c}-{f}" for c in categories for f in ("truth", "activation", "intersect")]
+    counted = ("truth", "activation", "intersect")
+    counts = [schema.of_category(c, f) for c in categories for f in counted]
     table[counts] = table[counts].astype(float).astype(np.int64)
     table["unit_1based"] = table["unit"]
     table["unit"] -= 1

@@ -75,7 +75,10 @@ def run(folder, units=8, digest="d1", name="net", iou=None, clip=None, concepts=
     table |= {"detector": table["iou"] > 0.1, "threshold": 1.0}
     for category in ("object", "scene"):
         table |= {f"{category}-label": "dog", f"{category}-iou": iou[:, 5]}
-    pd.DataFrame(table).to_csv(folder / "units.csv", index=False)
+    units_table = pd.DataFrame(table)
+    units_table.to_csv(folder / "units.csv", index=False)
+    carried = units_table.groupby(["layer", "label", "category"]).size().rename("units")
+    carried.reset_index().to_csv(folder / "concepts.csv", index=False)
     with h5py.File(folder / "scores.h5", "w") as file:
         file["labels/name"] = np.array(LABELS, TEXT)
         file["labels/category"] = np.array(CATEGORIES, TEXT)

@@ -12,6 +12,9 @@ from broden.records import labelled
 from broden.writer import ProbeWriter
 from dissection.activations.cells import Cells
 from dissection.activations.collect import Collector
+from dissection.activations.top import merge_top, no_images, top_of
+from dissection.execution.passes import fold_shards
+from dissection.overlap.counting import Counting
 from tests.broden.layout import jpeg
 from tests.dissection.references import Shown
 
@@ -131,3 +134,18 @@ def collect(
         kept.append(collector.take(maps.shape[2:]))
     assert start == len(maps)
     return collector, kept
+
+
+def counted(store, numbers, probe, infos, thresholds, seen=None):
+    """Count some shards in one pass: the fold, and the top images of these shards."""
+    shards = [store.read(number) for number in numbers]
+    tops = {
+        i.name: merge_top(
+            [no_images(i.units), *(top_of(s.first, s.layers[i.name].maximum) for s in shards)]
+        )
+        for i in infos
+    }
+    fold = Counting(probe, infos, thresholds, tops)
+    device = next(iter(thresholds.values())).device
+    fold_shards(store, numbers, [fold], device, (lambda number: None) if seen is None else seen)
+    return fold, tops

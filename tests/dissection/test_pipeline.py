@@ -18,8 +18,7 @@ from broden.system import files as written
 from dissection import pipeline
 from dissection.activations import forward, shards
 from dissection.config import UNIONS, Execution, IouConfig
-from dissection.overlap import counting
-from dissection.overlap import labeler as overlap
+from dissection.overlap import counting, storing
 from tests.dissection import planted, references
 
 QUANTILE = 0.2
@@ -202,7 +201,7 @@ POINTS = [
     *[(forward.Collector, "take", call) for call in (1, 3, 6)],
     *[(written.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
     *[(counting, "count", call) for call in (1, 4)],
-    (overlap, "write_scores", 1),
+    (storing, "write_scores", 1),
 ]
 
 

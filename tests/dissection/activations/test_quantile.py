@@ -75,7 +75,7 @@ def test_tail_of_any_batches_is_the_sort(data):
             assert (bound <= expected).all()
             previous = bound.copy()
     np.testing.assert_array_equal(tail.select().numpy(), expected)
-    np.testing.assert_array_equal(tail.threshold(alone).numpy(), expected)
+    np.testing.assert_array_equal(tail.threshold(alone, alone).numpy(), expected)
     assert ((values > expected[:, None]).sum(1) < size).all()
 
 
@@ -204,18 +204,24 @@ def test_floor_is_returned_where_all_ranks_have_fewer_values():
 
 
 def over_two_ranks(parts, work):
-    """Do the work in a thread for each part, with a sum over both."""
+    """Do the work in a thread for each part, with the sum and the largest of both."""
     barrier, shared = threading.Barrier(2), [None, None]
 
     def run(rank):
-        def total(values):
+        def joined(values, join):
             shared[rank] = values
-            barrier.wait(30)
-            result = shared[0] + shared[1]
-            barrier.wait(30)
+            barrier.wait()
+            result = join(*shared)
+            barrier.wait()
             return result
 
-        return work(parts[rank], total)
+        def total(values):
+            return joined(values, torch.add)
+
+        def highest(values):
+            return joined(values, torch.maximum)
+
+        return work(parts[rank], total, highest)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(run, range(2)))
@@ -229,7 +235,7 @@ def test_two_ranks_find_what_one_finds():
     values = values[:, rng.permutation(100)]
     floor = torch.full((4,), -math.inf)
     parts = [torch.from_numpy(part) for part in np.split(values, [23], 1)]
-    for found in over_two_ranks(parts, lambda part, total: kth_largest(part, 17, floor, total)):
+    for found in over_two_ranks(parts, lambda part, total, _: kth_largest(part, 17, floor, total)):
         np.testing.assert_array_equal(found.numpy(), expected)
 
 
@@ -237,13 +243,13 @@ def test_tails_of_two_ranks_have_one_threshold():
     values = tied(np.random.default_rng(6), 3, 80)
     expected = references.kth_largest(values, 21)
 
-    def work(part, total):
+    def work(part, total, highest):
         tail = Tail(3, 21)
         for column in np.array_split(part, 7, axis=1):
             tail.add_all(torch.from_numpy(column))
             tail.select()
         assert (tail.bound.numpy() <= expected).all()
-        return tail.threshold(total)
+        return tail.threshold(total, highest)
 
     for found in over_two_ranks(np.split(values, [30], 1), work):
         np.testing.assert_array_equal(found.numpy(), expected)
@@ -261,11 +267,11 @@ def test_ordered_bits_sort_as_the_floats():
 def test_rank_without_images_finds_what_the_others_find():
     values = tied(np.random.default_rng(7), 3, 40)
 
-    def work(part, total):
+    def work(part, total, highest):
         tail = Tail(3, 5)
         if part.shape[1]:
             tail.add_all(torch.from_numpy(part))
-        return tail.threshold(total)
+        return tail.threshold(total, highest)
 
     for found in over_two_ranks(np.split(values, [40], 1), work):
         np.testing.assert_array_equal(found.numpy(), references.kth_largest(values, 5))
@@ -275,4 +281,4 @@ def test_rank_whose_values_are_all_at_the_bound_has_it_as_threshold():
     tail = Tail(2, 3)
     tail.bound = torch.tensor([0.0, 6.0])
     tail.add(torch.empty(0), torch.empty(0, dtype=torch.int64))
-    assert tail.threshold(alone).tolist() == [0.0, 6.0]
+    assert tail.threshold(alone, alone).tolist() == [0.0, 6.0]

@@ -20,12 +20,11 @@ from dissection.activations.quantile import Tail, kth_largest, largest_first, pl
 from dissection.activations.shards import Shard, ShardStore
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import best, detectors
-from dissection.overlap.counting import count_shards
 from dissection.overlap.iou import UNIONS, iou
 from dissection.overlap.stencils import Axis, Stencils, evaluate, masks, stencils
 from dissection.overlap.tally import Counts, Labels, _add, _hits, merge, no_counts
 from tests.dissection import references
-from tests.dissection.probes import GRID, corner_images, layer, write_probe
+from tests.dissection.probes import GRID, corner_images, counted, layer, write_probe
 
 UNITS, CELLS, LABELS, K = 6, (3, 5), 9, 4
 aten = torch.ops.aten
@@ -243,10 +242,9 @@ def dissected(device, probe, folder):
     for number in range(len(SHARDS)):
         again.restore(store.read(number).layers["conv"], CELLS)
     threshold = collector.tail.select() + 0.0
-    resumed = again.tail.threshold(lambda counts: counts) + 0.0
-    counts, tops = count_shards(
-        store, range(len(SHARDS)), probe, [info], {"conv": threshold}, lambda images: None
-    )
+    resumed = again.tail.threshold(lambda counts: counts, lambda bound: bound) + 0.0
+    fold, tops = counted(store, range(len(SHARDS)), probe, [info], {"conv": threshold})
+    counts = fold.counts
     labels = (probe.labels.pixels, probe.labels.primary, probe.labels.known)
     pixels, primary, known = (torch.as_tensor(part, device=device) for part in labels)
     by_rule = {rule: iou(counts["conv"], pixels, primary, rule) for rule in UNIONS}
@@ -255,7 +253,8 @@ def dissected(device, probe, folder):
     for part in parts:
         assert part.device.type == torch.device(device).type
     shards = [store.path(number).read_bytes() for number in range(len(SHARDS))]
-    return [part.cpu().numpy() for part in parts], shards, tops["conv"], detectors(chosen)
+    seen = [*tops["conv"], fold.masks["conv"]]
+    return [part.cpu().numpy() for part in parts], shards, seen, detectors(chosen)
 
 
 def assert_same(found, wanted):

@@ -38,7 +38,9 @@ def work(rank, port, folder):
         "empty share": list(ranks.share(range(1))),
         "total": ranks.total(mine).tolist(),
         "all": ranks.all({"rank": rank}),
-        "threshold": tail.threshold(ranks.total).tolist(),
+        "gathered": ranks.gather({"rank": rank}),
+        "highest": ranks.highest(torch.tensor([rank, -float(rank)])).tolist(),
+        "threshold": tail.threshold(ranks.total, ranks.highest).tolist(),
     }
     ranks.wait()
     found["mine"] = mine.tolist()
@@ -78,6 +80,14 @@ def test_values_of_all_come_in_the_order_of_ranks(group):
     assert [found["all"] for found in group] == [[{"rank": 0}, {"rank": 1}]] * 2
 
 
+def test_only_the_one_that_leads_gathers(group):
+    assert [found["gathered"] for found in group] == [[{"rank": 0}, {"rank": 1}], []]
+
+
+def test_the_highest_is_that_of_all_ranks(group):
+    assert [found["highest"] for found in group] == [[1.0, 0.0]] * 2
+
+
 def test_threshold_over_ranks_is_the_sort_of_all_values(group):
     wanted = references.kth_largest(values(), SIZE).tolist()
     assert [found["threshold"] for found in group] == [wanted] * 2
@@ -95,7 +105,8 @@ def test_without_torchrun_a_process_is_alone(alone):
     assert alone.share("abc") == "abc"
     mine = torch.tensor([1, 2])
     assert alone.total(mine) is mine
-    assert alone.all("x") == ["x"]
+    assert alone.all("x") == alone.gather("x") == ["x"]
+    assert alone.highest(mine) is mine
     alone.wait()
     alone.close()
     assert not torch.distributed.is_initialized()
@@ -122,7 +133,9 @@ def test_a_device_without_float64_is_refused():
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:-1", ""])
 def test_unknown_device_is_refused(name):
-    with pytest.raises(ValueError, match=f"device '{name}' cannot be used .*; try --device cpu"):
+    with pytest.raises(
+        ValueError, match=f"device '{name}' cannot be used .* auto, cpu or"
+    ):
         local_device(name)
 
 

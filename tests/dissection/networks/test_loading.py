@@ -491,8 +491,9 @@ def test_a_network_can_be_added_by_an_entry(monkeypatch):
     def loader(name, weights, random_weights):
         return Residual(), Preprocessing(32), f"embedded {name}"
 
-    monkeypatch.setitem(models.LOADERS, "tiny", loader)
+    monkeypatch.setitem(models.LOADERS, "tiny", models.Entry(loader, ("conv",)))
     network = load("tiny")
+    assert models.default_layers(network) == ["conv"]
     assert "tiny" in models.names()
     assert (network.name, network.weights) == ("tiny", "embedded tiny")
     assert not network.module.training

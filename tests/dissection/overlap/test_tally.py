@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissection.overlap.stencils import stencils
+from dissection.overlap.stencils import evaluate, stencils
 from dissection.overlap.tally import Counts, Labels, count, merge, no_counts
 from tests.dissection import references
 from tests.dissection.probes import CATEGORIES, GRID, PRIMARY, corner_images, layer
@@ -57,7 +57,8 @@ def counted(maps, threshold, labels, images=None, total=None):
     cells = torch.from_numpy(maps.transpose(0, 2, 3, 1)[images.numpy()]).contiguous()
     on = stencils(maps.shape[2:], GRID)
     total = total or no_counts(maps.shape[1], len(labels.primary), K, "cpu")
-    return count(cells, images, torch.from_numpy(threshold), labels, on, total)
+    runs = evaluate(cells, torch.from_numpy(threshold), on)
+    return count(runs, images, maps.shape[1], labels, total)
 
 
 def expected(maps, threshold, images, primary=PRIMARY):

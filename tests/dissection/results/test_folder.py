@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from broden.system.files import file_name
-from dissection.results.folder import CARD, FORMAT, RunFolder, differences
+from dissection.results.folder import RunFolder, differences
+from dissection.results.schema import CARD, FORMAT
 
 SETTINGS = {
     "quantile": 0.005,

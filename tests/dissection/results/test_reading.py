@@ -140,7 +140,7 @@ CLIP = "layer,unit,description,similarity\n"
         (lambda folder: folder, "holds no complete run"),
         (
             lambda folder: labelled.card(folder / "run"),
-            "lacks units.csv and descriptions.csv",
+            "lacks units.csv, concepts.csv, descriptions.csv",
         ),
     ],
 )

@@ -1,0 +1,46 @@
+"""The images on which each unit's maximum is highest: merged from any partition of the images."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dissection.config import TOP_IMAGES
+
+__all__ = ["Top", "merge_top", "no_images", "top_of"]
+
+
+class Top(NamedTuple):
+    """The n images on which each unit's maximum is highest."""
+
+    image: np.ndarray
+    """(U, n) int64, highest first, the lower number where maxima are equal."""
+    value: np.ndarray
+    """(U, n) float32."""
+
+
+def no_images(units: int) -> Top:
+    """Return the top images of none."""
+    return Top(np.zeros((units, 0), np.int64), np.zeros((units, 0), np.float32))
+
+
+def top_of(first: int, maximum: np.ndarray) -> Top:
+    """Return the top images of a block.
+
+    Parameters
+    ----------
+    first : int
+        Number of the block's first image.
+    maximum : ndarray
+        (N, U) float32 maximum of each map.
+    """
+    image = np.arange(first, first + len(maximum))
+    return merge_top([Top(np.broadcast_to(image, maximum.T.shape), maximum.T)])
+
+
+def merge_top(parts: Sequence[Top], count: int = TOP_IMAGES) -> Top:
+    """Return the top images of several disjoint sets of images together."""
+    image = np.concatenate([part.image for part in parts], 1)
+    value = np.concatenate([part.value for part in parts], 1)
+    order = np.lexsort((image, -value), axis=1)[:, :count]
+    return Top(np.take_along_axis(image, order, 1), np.take_along_axis(value, order, 1))

@@ -1,0 +1,66 @@
+"""The activations that CLIP's scores are compared with: one number for each image and unit."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from dissection.activations.shards import Shard, Wanted
+from dissection.networks.layouts import LayerInfo
+
+__all__ = ["Pooling"]
+
+_ARRAYS = {"mean": "mean", "max": "maximum", "class": "mean"}
+
+
+class Pooling:
+    """Fold the pooled activations of every layer.
+
+    Parameters
+    ----------
+    layers : sequence of LayerInfo
+        The layers.
+    images : int
+        N, of the whole probe.
+    pooling : str
+        One of `config.POOLINGS`.
+    """
+
+    def __init__(self, layers: Sequence[LayerInfo], images: int, pooling: str) -> None:
+        self._array = _ARRAYS[pooling]
+        self._values = {info.name: torch.empty(images, info.units) for info in layers}
+        self._spans: list[tuple[int, int]] = []
+
+    @property
+    def wanted(self) -> Wanted:
+        """The pooled array of every layer."""
+        return {layer: (self._array,) for layer in self._values}
+
+    def part(self, shard: Shard) -> tuple[int, dict[str, Tensor]]:
+        """Return the first image of a shard, and (n, U) float32 of each layer."""
+        arrays = {name: getattr(cells, self._array) for name, cells in shard.layers.items()}
+        return shard.first, {name: torch.from_numpy(arrays[name]) for name in self._values}
+
+    def add(self, part: tuple[int, dict[str, Tensor]]) -> None:
+        """Put the activations of a shard in their place."""
+        first, layers = part
+        for name, values in layers.items():
+            last = first + len(values)
+            self._values[name][first:last] = values
+        self._spans.append((first, last))
+
+    def own(self) -> list[tuple[int, dict[str, Tensor]]]:
+        """Return what was added, to be added by another process."""
+        return [
+            (first, {name: values[first:last] for name, values in self._values.items()})
+            for first, last in self._spans
+        ]
+
+    def add_all(self, parts: Iterable[tuple[int, dict[str, Tensor]]]) -> None:
+        """Add what another process has."""
+        for part in parts:
+            self.add(part)
+
+    def values(self, layer: str) -> Tensor:
+        """Return a layer's (N, U) float32 activations, on the CPU."""
+        return self._values[layer]

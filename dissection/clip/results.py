@@ -1,0 +1,135 @@
+"""What CLIP says of the units of a layer: its files and what its numbers mean."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from dissection.clip.measures import top_images
+from dissection.config import TOP_IMAGES, ClipConfig
+from dissection.results import schema
+from dissection.results.storage import texts, write_table, written_hdf5
+
+__all__ = ["STRANGE", "TOP_CONCEPTS", "Described", "definitions", "described", "write"]
+
+TOP_CONCEPTS = 5
+"""Concepts of each unit that clip.h5 lists."""
+
+STRANGE = (
+    "the encoder mini was trained on generated pictures alone: of others its descriptions mean "
+    "little; the published choice is --encoder ViT-B-16:openai"
+)
+
+_POOLED = {
+    "max": "maximum of its map",
+    "mean": "mean of its map",
+    "class": "value at the class token",
+}
+
+
+class Described(NamedTuple):
+    """What the units of a layer are called."""
+
+    layer: str
+    similarity: np.ndarray
+    """(U, M) float32."""
+    top: np.ndarray
+    """(U, n) int64 concepts of highest similarity, the best first; on ties the earlier."""
+    top_image: np.ndarray
+    """(U, n) int64 images of highest activation, the highest first; on ties the earlier."""
+    top_value: np.ndarray
+    """(U, n) float32 those activations."""
+
+    @property
+    def distinct(self) -> int:
+        """How many different concepts the units are called by."""
+        return len(np.unique(self.top[:, 0]))
+
+
+def described(layer: str, similarity: np.ndarray, activations: Tensor) -> Described:
+    """Sort out the best concepts and images of each unit.
+
+    Parameters
+    ----------
+    layer : str
+        Its name.
+    similarity : ndarray
+        (U, M) float32.
+    activations : Tensor
+        (N, U) float32.
+    """
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    images = top_images(activations, TOP_IMAGES)
+    values = activations.t().gather(1, images)
+    top = order[:, :TOP_CONCEPTS].copy()
+    return Described(layer, similarity, top, images.numpy(), values.numpy())
+
+
+def write(found: Sequence[Described], concepts: Sequence[str], folder: Path) -> None:
+    """Write descriptions.csv and clip.h5, each complete or not at all.
+
+    Parameters
+    ----------
+    found : sequence of Described
+        The layers, in order.
+    concepts : sequence of str
+        The M names.
+    folder : Path
+        The run directory.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    table = pd.concat([_table(one, concepts) for one in found], ignore_index=True)
+    write_table(folder / schema.DESCRIPTIONS, table)
+    with written_hdf5(folder / schema.CLIP) as file:
+        file[schema.CLIP_CONCEPTS] = texts(concepts)
+        for one in found:
+            group = file.create_group(schema.layers(one.layer))
+            group.create_dataset(schema.SIMILARITY, data=one.similarity, **schema.PACKED)
+            group[schema.TOP_CONCEPT] = one.top
+            best = np.take_along_axis(one.similarity, one.top, axis=1)
+            group[schema.TOP_SIMILARITY] = best
+            group[schema.TOP_IMAGE], group[schema.TOP_VALUE] = one.top_image, one.top_value
+
+
+def _table(one: Described, concepts: Sequence[str]) -> pd.DataFrame:
+    units, best = np.arange(len(one.top)), one.top[:, 0]
+    return pd.DataFrame(
+        {
+            "layer": one.layer,
+            "unit": units,
+            "description": np.array(concepts, object)[best],
+            "similarity": one.similarity[units, best],
+        }
+    )
+
+
+def definitions(config: ClipConfig, strange: bool) -> dict[str, str]:
+    """Return in words what the descriptions mean.
+
+    Parameters
+    ----------
+    config : ClipConfig
+        Similarity and pooling.
+    strange : bool
+        Whether the encoder has never seen images of this kind.
+    """
+    warning = {"encoder": STRANGE} if strange else {}
+    return warning | {
+        "activation": f"of a unit on an image: the {_POOLED[config.pooling]}",
+        "concept score": "cosine of image and text features of the CLIP encoder",
+        "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
+        "description": f"the concept of highest {config.similarity} with the unit's "
+        "activations over all images, the earlier in the list on ties",
+        "similarity": "comparable only between runs with the same encoder, concepts and "
+        "images; soft_wpmi is never above the logarithm of the layer's number of units, which "
+        "a concept reaches that one unit alone answers to, so that units may tie there",
+        "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
+        "concept is, so a layer is always described as a whole",
+    }
