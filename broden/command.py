@@ -106,8 +106,8 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from broden.inspection.audit import verify
     from broden.reader import ProbeSet
+    from broden.verification import verify
 
     path = _path(args)
     with ProbeSet(path) as probe:

@@ -136,3 +136,29 @@ def _padded_sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     out = long.astype(np.int64)
     out[: len(short)] += short
     return out
+
+
+class LabelBlock(NamedTuple):
+    """The labels of a run of images; image numbers count from the first of the run.
+
+    planes : uint16 (P, H, W), in which every nonzero pixel adds one to its label's mass; image :
+    int64 (P), ascending; whole_image, whole_label : int64 (Q), the distinct whole-image labels,
+    each covering the H * W pixels of its image.
+    """
+
+    planes: np.ndarray
+    image: np.ndarray
+    whole_image: np.ndarray
+    whole_label: np.ndarray
+
+
+class StoredLabels(NamedTuple):
+    """The labels of one image as stored.
+
+    planes : uint16 (P, H, W); plane_categories, whole : as in `LabelledImage`; repeats : bool (P).
+    """
+
+    planes: np.ndarray
+    plane_categories: tuple[int, ...]
+    whole: tuple[tuple[int, int], ...]
+    repeats: np.ndarray

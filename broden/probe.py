@@ -13,7 +13,8 @@ import numpy as np
 
 from broden.labels import LabelTable
 from broden.photographs import Photographs
-from broden.reader import LabelBlock, ProbeSet
+from broden.planes import LabelBlock
+from broden.reader import ProbeSet
 
 __all__ = ["LabelledProbe", "Probe", "labelled", "opened"]
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -22,38 +21,12 @@ import numpy as np
 from broden import schema
 from broden.digest import probe_digest
 from broden.images import decode
-from broden.planes import repeated
+from broden.planes import LabelBlock, StoredLabels, repeated
 from broden.schema import ProbeSetError, Skipped
 
-__all__ = ["LabelBlock", "ProbeSet", "ProbeSetError", "decode"]
+__all__ = ["ProbeSet", "ProbeSetError", "decode"]
 
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
-
-
-class LabelBlock(NamedTuple):
-    """The labels of a run of images; image numbers count from the first of the run.
-
-    planes : uint16 (P, H, W), in which every nonzero pixel adds one to its label's mass; image :
-    int64 (P), ascending; whole_image, whole_label : int64 (Q), the distinct whole-image labels,
-    each covering the H * W pixels of its image.
-    """
-
-    planes: np.ndarray
-    image: np.ndarray
-    whole_image: np.ndarray
-    whole_label: np.ndarray
-
-
-class StoredLabels(NamedTuple):
-    """The labels of one image as stored.
-
-    planes : uint16 (P, H, W); plane_categories, whole : as in `LabelledImage`; repeats : bool (P).
-    """
-
-    planes: np.ndarray
-    plane_categories: tuple[int, ...]
-    whole: tuple[tuple[int, int], ...]
-    repeats: np.ndarray
 
 
 class ProbeSet:

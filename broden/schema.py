@@ -87,7 +87,7 @@ MEMBERS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class ProbeSetError(Exception):
+class ProbeSetError(ValueError):
     """A probe file that is broken, foreign or unsafe; the text is one line."""
 
 

@@ -149,7 +149,7 @@ class ProbeWriter:
         ProbeSetError
             When what was written does not read back.
         """
-        from broden.inspection.audit import verify
+        from broden.verification import verify
 
         if not self._columns.names:
             raise ValueError("no image is left, so there is no probe set to write")

@@ -5,19 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
 from dissection.results.labelling import NO_LAYER, Labelling
+from dissection.results.photographs import Photograph
 from dissection.results.reading import read_all
 from dissection.results.scores import Tops, tops
 from figures.palette import ordered
 
 __all__ = ["Inputs", "Photograph", "Unit", "categories", "key", "read"]
-
-Photograph = Callable[[int], np.ndarray]
-"""Returns an image of a probe set by its number, (h, w, 3) uint8."""
 
 
 class Unit(NamedTuple):

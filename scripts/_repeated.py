@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from broden.reader import LabelBlock, ProbeSet
+from broden.planes import LabelBlock
+from broden.reader import ProbeSet
 
 
 class Repeated:

@@ -8,11 +8,9 @@ import select
 import sys
 from collections.abc import Callable
 
-from broden.schema import ProbeSetError
-
 DONE, FAILED = 0, 1
 #: What users can cause and mend; anything else is our mistake and is called so.
-_EXPECTED = (OSError, ValueError, ProbeSetError, ImportError)
+_EXPECTED = (OSError, ValueError, ImportError)
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:

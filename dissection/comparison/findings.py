@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from broden.system.files import atomic
 from broden.system.text import aligned
 from dissection.comparison.side_by_side import ALL, OVERALL, Comparison, detectors, distinct
 from dissection.results.labelling import METHOD_NAMES, Labelling
+from dissection.results.storage import write_table
 
 __all__ = ["counts", "summary", "write", "write_counts"]
 
@@ -51,8 +51,7 @@ def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
 def _write(tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        with atomic(Path(folder) / f"{method}-{name}.csv") as handle:
-            table.to_csv(handle, index=False, lineterminator="\n")
+        write_table(Path(folder) / f"{method}-{name}.csv", table)
     return [f"{method}-{name}.csv" for name in tables]
 
 

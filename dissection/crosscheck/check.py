@@ -15,6 +15,7 @@ import pandas as pd
 from dissection.crosscheck import agreement, naming
 from dissection.crosscheck.caveats import notes
 from dissection.crosscheck.meaning import Embed
+from dissection.results import schema
 from dissection.results.labelling import Labelling
 from dissection.statistics.chance import NOTHING, Sums, added, against_chance, shuffles, sums
 
@@ -24,7 +25,7 @@ OVERALL = "all layers"
 GROUPS = ("all", "detectors")
 CONFIDENT = 0.5
 """Lowest confidence of a confident unit."""
-_FILES = ("scores.h5", "clip.h5")
+_FILES = (schema.SCORES, schema.CLIP)
 
 
 class Crosscheck(NamedTuple):
@@ -226,7 +227,7 @@ def _on_shared_vocabulary(
     sides: _Sides, scored: list[np.ndarray | None], ours: list[str], theirs: list[str]
 ) -> Iterator[tuple[str, np.ndarray | str]]:
     names = (*agreement.RANKS, "spearman")
-    if None in [None if part is None else 0 for part in scored]:
+    if any(part is None for part in scored):
         yield from (
             (name, f"whole score vectors are needed ({' and '.join(_FILES)})") for name in names
         )

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from broden.system.files import atomic
 from dissection.crosscheck.check import Crosscheck
+from dissection.results import schema
+from dissection.results.storage import write_json, write_table
 from dissection.results.tables import rows, truth
 
 __all__ = ["Findings", "findings", "levels", "read", "write"]
@@ -63,7 +64,7 @@ def read(folder: str | Path, network: str) -> Findings | None:
     ValueError
         If the files are not those of a cross-check.
     """
-    path, table = Path(folder) / "crosscheck.json", Path(folder) / "crosscheck.csv"
+    path, table = Path(folder) / schema.CROSSCHECK, Path(folder) / schema.CROSSCHECK_UNITS
     if not (path.is_file() and table.is_file()):
         return None
     try:
@@ -117,8 +118,5 @@ def write(result: Crosscheck, folder: str | Path) -> None:
         "left_out": result.left_out,
         "agreement": table.where(table.notna(), None).to_dict("records"),
     }
-    with atomic(folder / "crosscheck.csv") as handle:
-        result.units.to_csv(handle, index=False, lineterminator="\n")
-    with atomic(folder / "crosscheck.json") as handle:
-        text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False)
-        handle.write(text.encode() + b"\n")
+    write_table(folder / schema.CROSSCHECK_UNITS, result.units)
+    write_json(folder / schema.CROSSCHECK, card)

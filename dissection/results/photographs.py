@@ -1,13 +1,21 @@
 """Where the photographs of a run's probe set are."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dissection.results.labelling import Labelling
-    from figures.inputs import Photograph
+import numpy as np
+
+from broden.images import decode
+from broden.photographs import Photographs
+from broden.probe import Probe
+from broden.reader import ProbeSet
+from dissection.results.folder import RunFolder
+from dissection.results.labelling import Labelling
+
+__all__ = ["Photograph", "source"]
+
+Photograph = Callable[[int], np.ndarray]
+"""Returns an image of a probe set by its number, (h, w, 3) uint8."""
 
 
 def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
@@ -20,16 +28,13 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
     given : Path or None
         A probe file or folder of images; else where the run card says it was.
     """
-    from broden.images import decode
-    from dissection.results.folder import RunFolder
-
     if not labelling.settings or not labelling.source.is_dir():
         return None
     wanted = labelling.settings["probe"]
     card = RunFolder(labelling.source).card() or {}
     path = given or Path(card.get("host", {}).get("probe", wanted["name"]))
     try:
-        probe = _opened(path, wanted["images"])
+        probe = _first(path, wanted["images"])
     except (OSError, ValueError) as error:
         return f"no photographs of {labelling.name}: {error}; give the probe set with --probe"
     if probe.digest != wanted["digest"]:
@@ -37,20 +42,18 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
             f"no photographs of {labelling.name}: {path} is not the probe set of that run "
             f"({wanted['name']}, digest {wanted['digest'][:12]}); give it with --probe"
         )
-    return lambda number: decode(probe.jpeg(number), name=probe.names[number])
+
+    def photograph(number: int) -> np.ndarray:
+        return decode(probe.jpegs(number, number + 1)[0], name=probe.names[number])
+
+    return photograph
 
 
-def _opened(path: Path, images: int):
+def _first(path: Path, images: int) -> Probe:
     """Return the probe set or folder with as many images as the run used."""
-    from broden.photographs import Photographs
-    from broden.reader import ProbeSet
-    from broden.schema import ProbeSetError
-
     if path.is_dir():
         return Photographs(path, images)
-    try:
-        with ProbeSet(path) as whole:
-            total = len(whole)
-        return ProbeSet(path, images if images < total else None)
-    except ProbeSetError as error:
-        raise ValueError(str(error)) from error
+    with ProbeSet(path) as whole:
+        total = len(whole)
+    # the digest of a whole set is the one it was written with, not that of its first images
+    return ProbeSet(path, images if images < total else None)

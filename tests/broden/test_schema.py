@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from broden import schema
-from broden.inspection.audit import verify
 from broden.reader import ProbeSet, ProbeSetError
+from broden.verification import verify
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broden.inspection.audit import audit, ceilings, find, verify
+from broden.inspection.audit import audit, ceilings, find
 from broden.reader import ProbeSet
+from broden.verification import verify
 from tests.broden.layout import GRID, LABELS, PRIMARY, jpeg
 
 AREA = GRID[0] * GRID[1]

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from broden import mini
-from broden.inspection.audit import verify
 from broden.mini import probe as probe_file
 from broden.mini.compose import compose
 from broden.reader import ProbeSet
+from broden.verification import verify
 
 
 @pytest.fixture(scope="module")

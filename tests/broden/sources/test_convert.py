@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from broden.inspection.audit import verify
 from broden.reader import ProbeSet
 from broden.schema import ProbeSetError
 from broden.sources.convert import BadRowsError, convert
+from broden.verification import verify
 from tests.broden.layout import (
     CATEGORIES,
     GRID,
@@ -340,7 +340,7 @@ def test_interrupt_leaves_nothing(corners, monkeypatch, tmp_path):
 def test_failed_verification_leaves_the_old_file(corners, monkeypatch, tmp_path):
     target = tmp_path / "o.h5"
     target.write_bytes(b"old")
-    monkeypatch.setattr("broden.inspection.audit.verify", lambda *a, **k: iter(["planes differ"]))
+    monkeypatch.setattr("broden.verification.verify", lambda *a, **k: iter(["planes differ"]))
     with pytest.raises(ProbeSetError, match="was not written correctly: planes differ"):
         convert(corners, target)
     assert target.read_bytes() == b"old"
