@@ -93,6 +93,22 @@ def dissect(
     return result
 
 
+def read(path: str | Path) -> Dissection:
+    """Open a finished run.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its directory.
+
+    Raises
+    ------
+    ValueError
+        If there is no complete run in it.
+    """
+    return Dissection.read(path)
+
+
 def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | None) -> Network:
     if isinstance(model, nn.Module):
         return Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")

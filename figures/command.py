@@ -88,9 +88,7 @@ def _add_shown(group) -> None:
 
 
 def _make(args: argparse.Namespace) -> None:
-    from figures.catalogue import FIGURES, drawings
-    from figures.inputs import read
-    from figures.options import Options
+    from figures.catalogue import FIGURES
 
     if args.only == "help":
         for name, module in FIGURES.items():
@@ -98,38 +96,43 @@ def _make(args: argparse.Namespace) -> None:
         return
     if not args.results or args.out is None:
         _parser().error("give at least one run or table, and --out DIR")
-    from dissection.results.photographs import source
-
-    formats, probe = _formats(args.formats), _probe(args.probe)
-    kinds = FIGURES if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
-    inputs = read(args.results, lambda labelling: source(labelling, probe))
-    networks = list(dict.fromkeys(part.name for part in inputs.labellings))
-    units = tuple(_unit(text, networks) for text in args.unit)
-    if units and "sheet" not in kinds:
-        raise ValueError("--unit asks for a sheet, which --only leaves out; add sheet to it")
-    options = Options(args.more_than, args.most, args.sheets, units)
-    for note in inputs.notes:
+    formats = _formats(args.formats)
+    found = _drawable(args)
+    for note in found.inputs.notes:
         print(note, file=sys.stderr)
-    found = list(drawings(inputs, options, kinds))
-    drawn = [one for one in found if not isinstance(one, str)]
-    for reason in (one for one in found if isinstance(one, str)):
+    for reason in found.left_out:
         print(f"left out {reason}", file=sys.stderr)
-    if not drawn:
+    if not found.drawings:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
-    _save(drawn, Path(args.out), formats, args.dpi)
-    print(f"{len(drawn)} figures: {args.out}")
+    _save(found.drawings, Path(args.out), formats, args.dpi)
+    print(f"{len(found.drawings)} figures: {args.out}")
     if args.report:
         from figures.report.page import write
 
-        print(f"report: {write(inputs, drawn, Path(args.out) / 'report')}")
+        page = write(found.inputs, found.drawings, Path(args.out) / "report")
+        print(f"report: {page}")
 
 
-def _probe(name: str | None) -> Path | None:
-    if name != "mini":
-        return None if name is None else Path(name)
-    from broden.mini import default_probe
+def _drawable(args: argparse.Namespace):
+    """Return what can be drawn of what the options name."""
+    from figures.api import drawable
+    from figures.catalogue import FIGURES
+    from figures.options import Options
 
-    return default_probe(progress=True)
+    kinds = None if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
+    if args.unit and "sheet" not in (kinds or FIGURES):
+        raise ValueError("--unit asks for a sheet, which --only leaves out; add sheet to it")
+    networks = _networks(args.results) if args.unit else []
+    units = tuple(_unit(text, networks) for text in args.unit)
+    options = Options(args.more_than, args.most, args.sheets, units)
+    return drawable(args.results, kinds, options, args.probe)
+
+
+def _networks(results: list[str]) -> list[str]:
+    """Return what the networks of some results are called."""
+    from dissection.results.reading import read_all
+
+    return list(dict.fromkeys(part.name for part in read_all(results)))
 
 
 def _formats(text: str) -> list[str]:

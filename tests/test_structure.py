@@ -37,6 +37,7 @@ ORDER = (
     "dissection.labelers",
     "dissection.comparison",
     "dissection.crosscheck",
+    "dissection.comparing",
     "dissection.pipeline",
     "dissection.tables",
     "dissection.api",

@@ -115,7 +115,7 @@ def located(name: str | Path, progress: bool = False) -> Path:
     FileNotFoundError
         If there is neither; says so where `name` is nearly ``mini``.
     """
-    if name == MINI:
+    if str(name) == MINI:
         return default_probe(progress)
     path = Path(name)
     if not path.exists():

@@ -43,6 +43,11 @@ class Crosscheck(NamedTuple):
     """Why other measures could not be taken."""
     settings: dict[str, object]
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of the two labellings, from `caveats`."""
+        return list(self.settings["notes"])
+
 
 def pairs(
     by_iou: Iterable[Labelling], by_clip: Iterable[Labelling]

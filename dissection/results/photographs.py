@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from broden.images import decode
+from broden.mini import located
 from broden.photographs import Photographs
 from broden.probe import Probe
 from broden.reader import ProbeSet
@@ -26,7 +27,7 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
     labelling : Labelling
         Of a run; a table without a run card has no photographs, and nothing is said of it.
     given : Path or None
-        A probe file or folder of images; else where the run card says it was.
+        A probe file, ``mini``, or folder of images; else where the run card says it was.
     """
     if not labelling.settings or not labelling.source.is_dir():
         return None
@@ -51,6 +52,7 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
 
 def _first(path: Path, images: int) -> Probe:
     """Return the probe set or folder with as many images as the run used."""
+    path = located(path, progress=True)
     if path.is_dir():
         return Photographs(path, images)
     with ProbeSet(path) as whole:

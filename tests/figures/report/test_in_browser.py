@@ -237,6 +237,8 @@ def _large(folder, units=512, images=10):
     ]  # fmt: skip
     folder.mkdir()
     pd.DataFrame(rows).to_csv(folder / "units.csv", index=False)
+    concepts = pd.DataFrame(rows).groupby(["layer", "label", "category"]).size()
+    concepts.rename("units").reset_index().to_csv(folder / "concepts.csv", index=False)
     mask = np.zeros((112, 112), bool)
     mask[30:70, 40:80] = rng.random((40, 40)) < 0.9
     packed = np.broadcast_to(np.packbits(mask), (units, images, 112 * 14))
