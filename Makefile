@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 DEMO := results/demo
 
-.PHONY: demo test lint gallery clean
+.PHONY: demo test test-floors lint docs dist gallery clean
 
 demo: .venv/installed
 	$(BIN)/python scripts/dissect.py --method both --model mini_scenes --out $(DEMO)/mini_scenes
@@ -16,11 +16,16 @@ demo: .venv/installed
 		--formats png --out $(DEMO)/figures --report
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+dist: .venv/installed
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
 
 # The pictures of the README and the notebook of the examples, as they are committed.
 SHOWN := concepts-iou depth only-iou agreement-mini_objects sheet-mini_scenes-layer4
@@ -38,4 +43,4 @@ gallery: demo
 	touch $@
 
 clean:
-	rm -rf .venv results build *.egg-info
+	rm -rf .venv .venv-floors results build dist docs/_build *.egg-info

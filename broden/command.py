@@ -11,10 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from broden.defaults import QUANTILE
-from broden.system.terminal import FAILED, add_debug, fraction, positive, run
-
-MINI = "mini"
+from broden.defaults import MINI_IMAGES, QUANTILE
+from broden.system.terminal import FAILED, Parser, add_debug, fraction, natural, positive, run
 
 
 def _opened(args: argparse.Namespace):
@@ -24,12 +22,9 @@ def _opened(args: argparse.Namespace):
 
 
 def _path(args: argparse.Namespace) -> Path:
-    chosen = args.file or args.probe or MINI
-    if chosen != MINI:
-        return Path(chosen)
-    from broden.mini import default_probe
+    from broden.mini import MINI, located
 
-    return default_probe(progress=True)
+    return located(args.file or args.probe or MINI, progress=True)
 
 
 def _convert(args: argparse.Namespace) -> None:
@@ -164,7 +159,7 @@ def _download(args: argparse.Namespace) -> None:
     from broden.sources.download import download, published_url
 
     path = download(args.url or published_url(args.size), args.out, progress=True)
-    print(f"{path}: whole and checked; next: build_broden.py convert {path} broden.h5")
+    print(f"{path}: whole and checked; next: dissect-probe convert {path} broden.h5")
 
 
 def _mini(args: argparse.Namespace) -> None:
@@ -180,7 +175,6 @@ def _command(commands, name: str, body: Callable, text: str, probe: bool = True)
         name,
         help=text,
         description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     sub.set_defaults(body=body, interrupted="interrupted; nothing unfinished is left")
     add_debug(sub)
@@ -192,21 +186,31 @@ def _command(commands, name: str, body: Callable, text: str, probe: bool = True)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_makers(commands)
 
     sub = _command(commands, "info", _info, "say what a probe file holds")
     sub.add_argument("--labels", action="store_true", help="list every label with its ceiling")
-    sub.add_argument("--quantile", type=fraction, default=QUANTILE, help="of the ceilings")
+    sub.add_argument(
+        "--quantile",
+        type=fraction,
+        default=QUANTILE,
+        help="share of active pixels that the ceilings are for (default: %(default)s)",
+    )
 
     _command(commands, "verify", _verify, "recompute digests and masses, decode every image")
 
     sub = _command(commands, "find", _find, "list the images that hold a label, most pixels first")
-    sub.add_argument("--label", action="append", required=True, help="name; may be repeated")
-    sub.add_argument("--limit", type=positive, default=20, help="images listed for each label")
+    sub.add_argument(
+        "--label", action="append", required=True, help="name of a label; may be repeated"
+    )
+    sub.add_argument(
+        "--limit",
+        type=positive,
+        default=20,
+        help="images listed for each label (default: %(default)s)",
+    )
 
     sub = _command(commands, "show", _show, "draw an image beside its label maps")
     sub.add_argument("--image", required=True, help="index from 0, or name")
@@ -223,14 +227,29 @@ def _add_makers(commands) -> None:
 
     sub = _command(commands, "download", _download, "fetch the published zip, resumable", False)
     sub.set_defaults(interrupted="interrupted; run the same command to resume")
-    sub.add_argument("--size", type=int, choices=(224, 227, 384), default=224, help="image side")
-    sub.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
+    sub.add_argument(
+        "--size",
+        type=int,
+        choices=(224, 227, 384),
+        default=224,
+        help="side of the images in pixels (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--out", type=Path, default=Path("."), help="folder to write to (default: this one)"
+    )
     sub.add_argument("--url", help="address of a mirror of the zip")
 
     sub = _command(commands, "mini", _mini, "write the small generated probe set", False)
     sub.add_argument("target", metavar="OUT.h5", type=Path, help="the probe file to write")
-    sub.add_argument("--images", type=int, default=200, help="how many")
-    sub.add_argument("--seed", type=int, default=0, help="another seed draws other images")
+    sub.add_argument(
+        "--images", type=positive, default=MINI_IMAGES, help="how many (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--seed",
+        type=natural,
+        default=0,
+        help="another seed draws other images (default: %(default)s)",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from broden.mini import MINI, located
 from broden.probe import Probe, opened
-from dissection.config import ClipConfig, Execution, IouConfig
+from dissection.config import NETWORKS, ClipConfig, Execution, IouConfig
 from dissection.execution.job import Bar
 from dissection.labelers import labelers
-from dissection.networks.loading import DEFAULT, Network, default_layers, load
+from dissection.networks.loading import Network, default_layers, load
 from dissection.networks.preprocessing import Preprocessing
 from dissection.pipeline import run
 from dissection.results.dissection import Dissection
@@ -23,7 +23,7 @@ from dissection.results.folder import RunFolder
 
 
 def dissect(
-    model: str | Network | nn.Module = DEFAULT,
+    model: str | Network | nn.Module = NETWORKS[0],
     layers: str | Sequence[str] | None = None,
     probe: str | Path | Probe = MINI,
     *,

@@ -75,7 +75,7 @@ class Compared(NamedTuple):
         """Return what was found, as text."""
         return "\n\n".join(
             [
-                *map(crosscheck_summary, self.crosschecks),
+                *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
             ]

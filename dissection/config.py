@@ -58,6 +58,18 @@ class IouConfig:
         return asdict(self)
 
 
+NETWORKS = (
+    "mini_scenes",
+    "mini_objects",
+    "mini_random",
+    "efficientnet_lite0",
+    "alexnet_places365",
+    "densenet161_places365",
+    "resnet18_places365",
+    "resnet50_places365",
+)
+"""The built-in networks of `dissection.networks.loading.LOADERS`, the default one first."""
+
 LABELERS = ("iou", "clip")
 """What labels units: overlap with labelled pixels, and CLIP-Dissect."""
 

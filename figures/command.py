@@ -10,15 +10,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from broden.system.terminal import add_debug, natural, positive, run
+from broden.system.terminal import Parser, add_debug, natural, positive, run
 
 FORMATS = ("png", "svg", "pdf")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "results",
         nargs="*",
@@ -26,7 +24,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
         "clip_dissect-NETWORK[-LAYER].csv",
     )
-    parser.add_argument("--out", metavar="DIR", help="where the figures go")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where the figures go (default: figures/ in the first run directory, or beside the "
+        "first table)",
+    )
     parser.add_argument(
         "--report", action="store_true", help="write report/index.html in that directory too"
     )
@@ -37,14 +40,14 @@ def _parser() -> argparse.ArgumentParser:
         "--formats",
         default=",".join(FORMATS),
         metavar="F,...",
-        help="of the figures, some of png, svg, pdf (default: all)",
+        help="forms in which each figure is saved, some of png, svg, pdf (default: all)",
     )
     parser.add_argument(
         "--dpi",
         type=positive,
         default=300,
         metavar="N",
-        help="dots an inch of a PNG (default: %(default)s)",
+        help="dots an inch of the PNG files (default: %(default)s)",
     )
     parser.add_argument(
         "--probe",
@@ -62,28 +65,29 @@ def _add_shown(group) -> None:
         type=natural,
         default=3,
         metavar="N",
-        help="units per concept: concepts that more units carry (default: %(default)s)",
+        help="units per concept: show concepts that more than N units carry (default: %(default)s)",
     )
     group.add_argument(
         "--most",
         type=positive,
         default=40,
         metavar="N",
-        help="units per concept: of each layer at most N concepts (default: %(default)s)",
+        help="units per concept: show at most N concepts of each layer (default: %(default)s)",
     )
     group.add_argument(
         "--sheets",
         type=natural,
         default=8,
         metavar="N",
-        help="best units of each layer on its sheet; 0 for none (default: %(default)s)",
+        help="sheets: show the N best units of each layer; 0 for no sheets (default: %(default)s)",
     )
     group.add_argument(
         "--unit",
         action="append",
         default=[],
         metavar="NETWORK:LAYER:UNIT",
-        help="a sheet of this unit alone (NETWORK: may be left out of one network); repeatable",
+        help="draw a sheet of this unit alone; NETWORK: may be left out where there is one; may be "
+        "repeated",
     )
 
 
@@ -94,8 +98,9 @@ def _make(args: argparse.Namespace) -> None:
         for name, module in FIGURES.items():
             print(f"{name:15}{module.__doc__.splitlines()[0]}")
         return
-    if not args.results or args.out is None:
-        _parser().error("give at least one run or table, and --out DIR")
+    if not args.results:
+        _parser().error("no results are named; give at least one run directory or table")
+    out = Path(args.out or _beside(Path(args.results[0])))
     formats = _formats(args.formats)
     found = _drawable(args)
     for note in found.inputs.notes:
@@ -104,13 +109,18 @@ def _make(args: argparse.Namespace) -> None:
         print(f"left out {reason}", file=sys.stderr)
     if not found.drawings:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
-    _save(found.drawings, Path(args.out), formats, args.dpi)
-    print(f"{len(found.drawings)} figures: {args.out}")
+    _save(found.drawings, out, formats, args.dpi)
+    print(f"{len(found.drawings)} figures: {out}")
     if args.report:
         from figures.report.page import write
 
-        page = write(found.inputs, found.drawings, Path(args.out) / "report")
+        page = write(found.inputs, found.drawings, out / "report")
         print(f"report: {page}")
+
+
+def _beside(first: Path) -> Path:
+    """Return where figures go if nothing else is said."""
+    return (first if first.is_dir() else first.parent) / "figures"
 
 
 def _drawable(args: argparse.Namespace):

@@ -15,15 +15,13 @@ import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from broden.system.terminal import add_debug, natural, positive, run
+from broden.system.terminal import Parser, add_debug, natural, positive, run
 from dissection.commands.network import add_network, layers, network
 from dissection.config import PRECISIONS, Execution, IouConfig
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     add_network(parser, "resnet18")
     default = Execution()
     parser.add_argument("--probe", required=True, metavar="FILE", help="made by build_broden.py")

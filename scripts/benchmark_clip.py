@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from broden.system.terminal import add_debug, positive, run
+from broden.system.terminal import Parser, add_debug, positive, run
 
 _SIZES = {"images": 10_000, "concepts": 20_000, "units": 512, "features": 512}
 
@@ -30,9 +30,7 @@ TOP_K, SCALE, P_START, P_END, MIN_PROB = 100, 10, 0.998, 0.97, 1e-7
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     for name, default in _SIZES.items():
         parser.add_argument(
             f"--{name}", type=positive, default=default, metavar="N", help="default: %(default)s"

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from broden.system.terminal import add_debug, natural, positive, run
+from broden.system.terminal import Parser, add_debug, natural, positive, run
 
 _CLIP_EXTRA = "install it with: pip install 'network-dissection[clip]'"
 # What only one kind of network has, and the default of what both have.
@@ -47,9 +47,7 @@ _HELP = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(dest="task", required=True, metavar="objects|scenes|clip")
     for task, options in (("objects", _NETWORK), ("scenes", _NETWORK), ("clip", _CLIP)):
         command = commands.add_parser(task, formatter_class=argparse.ArgumentDefaultsHelpFormatter)

@@ -105,5 +105,3 @@ def find(probe: ProbeSet, number: int) -> list[Holding]:
         Holding(i, probe.names[i], p, p / area)
         for i, p in zip(image[order].tolist(), pixels[order].tolist(), strict=True)
     ]
-
-

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from broden.defaults import MINI_IMAGES
 from broden.mini import numbering as naming
 from broden.mini.compose import compose
 from broden.mini.drawing import camera
@@ -26,7 +27,7 @@ from broden.writer import ProbeWriter
 
 #: Raised whenever the pictures change, so that a cached set of an older kind is not reused.
 VERSION = 2
-IMAGES, SEED = 1000, 0
+IMAGES, SEED = MINI_IMAGES, 0
 MINI = "mini"
 # Below this many images a process, starting it takes longer than it saves.
 _WORTHWHILE = 40

@@ -1,16 +1,66 @@
-"""How every command ends: a status, and on failure one line on stderr instead of a traceback."""
+"""How every command begins and ends: its options, a status, and of a failure one line on stderr."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import select
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
-DONE, FAILED = 0, 1
+from broden.system.text import nearest
+
+DONE, FAILED, MISUSED = 0, 1, 2
 #: What users can cause and mend; anything else is our mistake and is called so.
 _EXPECTED = (OSError, ValueError, ImportError)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line: what is wrong, what is near it, how to get help."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        called = Path(sys.argv[0])
+        if called.name == "__main__.py":
+            options.setdefault("prog", f"python -m {called.parent.name}")
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **options)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+        """Return the options; an unknown one is an error that names the nearest."""
+        if "_ARGCOMPLETE" in os.environ:
+            # set by the shell that asks what could come next
+            import argcomplete
+
+            argcomplete.autocomplete(self)
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            given = unknown[0].partition("=")[0]
+            kind = "option" if given.startswith("-") else "argument"
+            self.error(f"unknown {kind} {given}{nearest(given, _options(self))}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and one line."""
+        self.exit(MISUSED, f"error: {_one_line(message)}; see {self.prog} --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = nearest(str(value), known)
+            raise argparse.ArgumentError(action, f"{value!r} is none of {', '.join(known)}{near}")
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Return all long options of a parser and of its subcommands."""
+    found = []
+    for action in parser._actions:
+        found += [option for option in action.option_strings if option.startswith("--")]
+        if isinstance(action, argparse._SubParsersAction):
+            found += [name for sub in action.choices.values() for name in _options(sub)]
+    return list(dict.fromkeys(found))
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:
@@ -102,21 +152,25 @@ def _one_line(text: str) -> str:
 
 
 def positive(text: str) -> int:
-    """Return the number above 0 that an option gives."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+    """Return the whole number above 0 that an option gives."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def natural(text: str) -> int:
-    """Return the number that an option gives, 0 or above."""
-    return 0 if text == "0" else positive(text)
+    """Return the whole number that an option gives, 0 or above."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or above")
+    return int(text)
 
 
 def fraction(text: str) -> float:
     """Return the number from 0 up to but not 1 that an option gives."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up to but not 1")
     return value

@@ -9,16 +9,11 @@ of a network alone its own concepts and detectors are counted.
 import argparse
 import sys
 
-from broden.system.terminal import add_debug, natural, positive, run
-
-DEFAULT_ENCODER = "mini"
-NO_ENCODER = "none"
+from broden.system.terminal import Parser, add_debug, natural, positive, run
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "results",
         nargs="+",
@@ -33,7 +28,8 @@ def _parser() -> argparse.ArgumentParser:
         type=natural,
         default=3,
         metavar="N",
-        help="table of the concepts that more units carry (default: %(default)s)",
+        help="list concepts that more than N units carry in a table of their own "
+        "(default: %(default)s)",
     )
     check = parser.add_argument_group("cross-check of methods")
     check.add_argument(
@@ -41,12 +37,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="CLIP whose text space compares meanings: mini, ARCHITECTURE:TAG of open_clip, "
         "local-dir:PATH, or "
-        f"{NO_ENCODER} (default: {DEFAULT_ENCODER})",
+        "none (default: mini)",
     )
     check.add_argument(
         "--probe",
         metavar="FILE",
-        help="probe set whose synonyms count as the same name; `mini` for the embedded one",
+        help="probe set whose synonyms count as the same name: a probe file, or `mini`",
     )
     check.add_argument(
         "--permutations",
@@ -55,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="shuffles of the units that tell what chance gives (default: %(default)s)",
     )
-    check.add_argument("--seed", type=natural, default=0, help="(default: %(default)s)")
+    check.add_argument(
+        "--seed", type=natural, default=0, help="of these shuffles (default: %(default)s)"
+    )
     add_debug(parser)
     return parser
 

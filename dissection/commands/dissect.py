@@ -10,11 +10,12 @@ import logging
 import sys
 from pathlib import Path
 
-from broden.system.terminal import add_debug, fraction, natural, positive, run
-from dissection.commands.network import add_network, infos, layers, network
+from broden.system.terminal import Parser, add_debug, fraction, natural, positive, run
+from dissection.commands.network import add_network, infos, network
 from dissection.config import (
     METHODS,
     MIN_IOU,
+    NETWORKS,
     POOLINGS,
     PRECISIONS,
     QUANTILE,
@@ -25,32 +26,26 @@ from dissection.config import (
     IouConfig,
 )
 
-DEFAULT_MODEL = "mini_scenes"
-_MINI_LAYERS = "layer2,layer3,layer4"
-DEFAULT_LAYERS = {name: _MINI_LAYERS for name in ("mini_scenes", "mini_objects", "mini_random")}
-DEFAULT_LAYERS["efficientnet_lite0"] = "blocks.2,blocks.4,blocks.6"
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "--method",
         choices=METHODS,
-        required=True,
+        default=METHODS[0],
         help="iou: overlap with labelled pixels; clip: CLIP-Dissect, which needs no labels; "
-        "both: each, from one forward pass",
+        "both: each, from one forward pass (default: %(default)s)",
     )
-    add_network(parser, DEFAULT_MODEL)
+    add_network(parser, NETWORKS[0])
     data = parser.add_argument_group("probe set and results")
     data.add_argument(
         "--probe",
         default="mini",
         metavar="FILE",
-        help="made by build_broden.py, or `mini`, generated on first use, or for clip any folder "
-        "of images (default: %(default)s)",
+        help="a probe file made by dissect-probe, or `mini`, generated on first use, or for clip "
+        "any folder of images (default: %(default)s)",
     )
     data.add_argument("--limit", type=positive, metavar="N", help="use the first N images only")
     data.add_argument(
@@ -146,14 +141,6 @@ def _add_execution(group) -> None:
     )
 
 
-def _probe(name: str) -> Path:
-    if name != "mini":
-        return Path(name)
-    from broden.mini import default_probe
-
-    return default_probe(progress=True)
-
-
 def _clip(args: argparse.Namespace) -> ClipConfig:
     return ClipConfig(
         args.encoder,
@@ -171,7 +158,6 @@ def _dissect(args: argparse.Namespace) -> None:
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )
-    args.layers = args.layers or DEFAULT_LAYERS.get(args.model)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("dissection").setLevel(logging.INFO)
     model = network(args)
@@ -180,16 +166,17 @@ def _dissect(args: argparse.Namespace) -> None:
 
         print(describe(infos(model)))
         return
+    from broden.mini import located
     from broden.system.files import file_name
     from dissection.api import dissect
     from dissection.execution.ranks import Ranks
     from dissection.summary import summary
 
-    probe = _probe(args.probe)
+    probe = located(args.probe, progress=True)
     default = f"{args.method}-{args.model.replace(':', '-')}-{probe.stem}"
     result = dissect(
         model,
-        layers(args, model),
+        args.layers,
         probe,
         method=args.method,
         out=args.out or Path("results") / file_name(default),

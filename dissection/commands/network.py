@@ -2,6 +2,9 @@
 
 import argparse
 
+from broden.system.terminal import positive
+from dissection.config import NETWORKS
+
 
 def add_network(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the options that `network` reads."""
@@ -10,26 +13,51 @@ def add_network(parser: argparse.ArgumentParser, default: str) -> None:
         "--model",
         default=default,
         metavar="M",
-        help="mini_scenes, mini_objects, mini_random, a torchvision name, resnet18_places365 "
-        "(alexnet, resnet50, densenet161), efficientnet_lite0, timm:NAME, package.module:factory "
+        help=f"{', '.join(NETWORKS)}, a torchvision name, timm:NAME, package.module:factory "
         "or file.py:factory (default: %(default)s)",
+    ).completer = _complete
+    group.add_argument(
+        "--weights", metavar="FILE", help="load these weights instead of the published ones"
     )
-    group.add_argument("--weights", metavar="FILE", help="load these instead of the published ones")
     group.add_argument(
         "--random-weights", action="store_true", help="leave the weights as initialised (seed 0)"
     )
     group.add_argument(
         "--layers",
+        type=_named,
         metavar="A,B,C",
-        help="dotted names, * and ? within a part; `help` lists them (default: a few good ones)",
+        help="dotted names of layers, * and ? within a part; `help` lists all of a network "
+        "(default: a few that are worth a first look)",
     )
     group.add_argument(
-        "--input-size", type=int, metavar="PIXELS", help="instead of the network's own"
+        "--input-size",
+        type=positive,
+        metavar="PIXELS",
+        help="side of the images the network is shown, instead of its own",
     )
-    for name in ("mean", "std"):
+    for name, text in (("mean", "mean"), ("std", "standard deviation")):
         group.add_argument(
-            f"--{name}", type=float, nargs=3, metavar=("R", "G", "B"), help="as above, 255 being 1"
+            f"--{name}",
+            type=float,
+            nargs=3,
+            metavar=("R", "G", "B"),
+            help=f"{text} that images are normalised with, instead of the network's own; "
+            "255 being 1",
         )
+
+
+def _named(text: str) -> str:
+    """Return the layers that an option names."""
+    if not text.replace(",", "").strip():
+        raise argparse.ArgumentTypeError(
+            "no layer is named; give dotted names, as layer3,layer4, or help to list all"
+        )
+    return text
+
+
+def _complete(prefix: str, **_: object) -> list[str]:
+    """Return the networks whose names a shell may offer."""
+    return [name for name in NETWORKS if name.startswith(prefix)]
 
 
 def network(args: argparse.Namespace):
@@ -47,11 +75,11 @@ def network(args: argparse.Namespace):
 
 
 def layers(args: argparse.Namespace, network) -> list[str]:
-    """Return the layers that the options name, or a few good ones."""
+    """Return the layers that the options name, or those to begin with."""
     from dissection.networks.layers import resolve
-    from dissection.networks.listing import suggest
+    from dissection.networks.loading import default_layers
 
-    return resolve(network.module, args.layers) if args.layers else suggest(infos(network))
+    return resolve(network.module, args.layers or default_layers(network))
 
 
 def infos(network) -> list:

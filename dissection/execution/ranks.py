@@ -10,6 +10,8 @@ from torch import Tensor, distributed
 
 Item = TypeVar("Item")
 
+_DEVICES = "give auto, cpu or cuda (cuda:1 for the second GPU)"
+
 
 class Ranks:
     """Know this process among those that `torchrun` started; one alone without it.
@@ -91,14 +93,14 @@ def local_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        if name == "cuda":
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    except RuntimeError as error:
+        raise ValueError(f"unknown device {name!r}; {_DEVICES}") from error
+    if name == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    try:
         # counting needs float64, which not every device has
         torch.zeros(1, dtype=torch.float64, device=device).item()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device {name!r} cannot be used ({reason}); give auto, cpu or cuda (cuda:1 for the "
-            "second GPU)"
-        ) from error
+        raise ValueError(f"device {name!r} cannot be used ({reason}); {_DEVICES}") from error
     return device

@@ -24,7 +24,6 @@ from dissection.networks.own import from_factory
 from dissection.networks.preprocessing import Preprocessing
 
 __all__ = [
-    "DEFAULT",
     "LOADERS",
     "Entry",
     "Loader",
@@ -37,9 +36,6 @@ __all__ = [
 
 # name, weight file, whether to leave the weights random -> module, its input, its own weights
 Loader = Callable[[str, Path | None, bool], published.Loaded]
-
-DEFAULT = "mini_scenes"
-"""The network that is dissected where none is named."""
 
 _STAGES = ("layer2", "layer3", "layer4")
 

@@ -1,4 +1,5 @@
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,92 @@ def test_only_a_reader_of_the_results_may_leave(stream, status):
     other.read()
     other.close()
     assert process.wait() == status
+
+
+def parser():
+    made = terminal.Parser(prog="tool")
+    made.add_argument("--method", choices=("iou", "clip"))
+    made.add_argument("--limit", type=terminal.positive)
+    made.add_argument("--share", type=terminal.fraction)
+    sub = made.add_subparsers().add_parser("find")
+    sub.add_argument("--label")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--metod=iou"], "unknown option --metod, nearest: --method; see tool --help"),
+        (["--method", "iuo"], "argument --method: 'iuo' is none of iou, clip, nearest: iou"),
+        (["fnd"], "'fnd' is none of find, nearest: find; see tool --help"),
+        (["find", "--lable", "x"], "unknown option --lable, nearest: --label"),
+        (["find", "--label"], "argument --label: expected one argument; see tool find --help"),
+        (["find", "more"], "unknown argument more; see tool --help"),
+        (["--limit", "0"], "'0' is no whole number above 0"),
+        (["--limit", "many"], "'many' is no whole number above 0"),
+        (["--share", "1"], "'1' is no number from 0 up to but not 1"),
+        (["--share", "nan"], "'nan' is no number from 0 up to but not 1"),
+    ],
+)
+def test_wrong_usage_is_one_line(argv, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(argv)
+    out, err = capsys.readouterr()
+    assert caught.value.code == 2
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not out
+
+
+def test_right_usage_is_parsed():
+    found = parser().parse_args(["--method", "iou", "--limit", "3", "find", "--label", "x"])
+    assert (found.method, found.limit, found.label) == ("iou", 3, "x")
+
+
+@pytest.mark.parametrize("package", ["broden", "dissection", "figures"])
+def test_a_module_is_called_as_it_was_started(package):
+    found = subprocess.run(
+        [sys.executable, "-m", package, "--nothing"],
+        capture_output=True, text=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert found.returncode == 2
+    assert found.stderr.endswith(f"see python -m {package} --help\n")
+
+
+def completed(line, tmp_path):
+    """Return what a shell would offer behind a line, as argcomplete's own hook asks for it."""
+    answer = tmp_path / "answer"
+    program = line.split()[0]
+    module = {"dissect": "dissection", "dissect-figures": "figures", "dissect-probe": "broden"}
+    environment = os.environ | {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    code = (
+        f"import sys; from {module[program]}.__main__ import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment, cwd=Path(__file__).parents[3], check=True,
+    )  # fmt: skip
+    return answer.read_text().split("\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("dissect --union ", ["category", "mask", "all"]),
+        ("dissect --model mini_s", ["mini_scenes"]),
+        ("dissect --sim", ["--similarity"]),
+        ("dissect-probe ver", ["verify"]),
+    ],
+)
+def test_a_shell_is_told_the_choices(line, offered, tmp_path):
+    assert completed(line, tmp_path) == offered

@@ -35,7 +35,7 @@ def test_two_methods_of_one_network_are_cross_checked(published, tmp_path, capsy
     out, err = capsys.readouterr()
     assert err.startswith("left out: layer3: only in ")
     assert err.count("\n") == 1
-    assert "1 (33.3%)" in out
+    assert "33.3% of 3" in out
     assert "2 (66.7%)" in out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         *("clip-distinct.csv", "crosscheck.csv", "crosscheck.json"),
@@ -141,6 +141,6 @@ def test_help_and_usage_come_without_torch():
     )  # fmt: skip
     assert "--permutations" in found.stdout
     assert "| torch" not in found.stderr
-    assert compare.DEFAULT_ENCODER in found.stdout
+    assert "(default: mini)" in found.stdout
     with pytest.raises(SystemExit, match="2"):
         compare.main([])

@@ -133,9 +133,7 @@ def test_a_device_without_float64_is_refused():
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:-1", ""])
 def test_unknown_device_is_refused(name):
-    with pytest.raises(
-        ValueError, match=f"device '{name}' cannot be used .* auto, cpu or"
-    ):
+    with pytest.raises(ValueError, match=f"device '{name}'.* give auto, cpu or cuda"):
         local_device(name)
 
 
