@@ -18,6 +18,10 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
+# The lowest versions that setup.cfg admits, in an environment of their own.
+test-floors: .venv-floors/installed
+	.venv-floors/bin/python -m pytest --numprocesses 2 --dist worksteal
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +44,13 @@ gallery: demo
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+.venv-floors/installed: setup.cfg pyproject.toml tests/floors.py
+	$(PYTHON) -m venv .venv-floors
+	$(PYTHON) tests/floors.py > .venv-floors/floors.txt
+	.venv-floors/bin/pip install --quiet --requirement .venv-floors/floors.txt
+	.venv-floors/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
 clean:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broden.defaults import MINI_IMAGES, QUANTILE
@@ -91,7 +91,7 @@ def _print_audit(probe, quantile: float) -> None:
     print(f"{never} of {len(entries)} labels can never pass {MIN_IOU}")
 
 
-def _print_table(rows: list[tuple[str, ...]]) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows in columns; numbers to the right, the rest to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = [column[-1][:1].isdigit() for column in zip(*rows, strict=True)]

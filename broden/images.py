@@ -64,7 +64,7 @@ def decode(
         When the data cannot be decoded completely.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width * image.height} pixels, at most {MAX_PIXELS} allowed")
         if image.mode != "RGB":

@@ -70,7 +70,7 @@ class LabelTable:
     def from_rows(
         cls,
         categories: Sequence[str],
-        numbers: Sequence[int],
+        numbers: Sequence[int] | np.ndarray,
         names: Sequence[str],
         synonyms: Sequence[Sequence[str]],
         frequency: np.ndarray,
@@ -78,22 +78,23 @@ class LabelTable:
         pixels: np.ndarray | None = None,
     ) -> LabelTable:
         """Build the table from R rows of known labels; `frequency`, `coverage` are (R, K)."""
-        numbers = np.asarray(numbers, np.int64)
-        length = int(numbers.max()) + 1
-        all_names, all_synonyms = [UNLABELLED] * length, [()] * length
-        for number, name, others in zip(numbers.tolist(), names, synonyms, strict=True):
-            all_names[number], all_synonyms[number] = name, tuple(others)
-        all_coverage = _spread(coverage, numbers, length, np.float64)
-        mass = np.zeros(len(numbers), np.int64) if pixels is None else pixels
+        number = np.asarray(numbers, np.int64)
+        length = int(number.max()) + 1
+        all_names: list[str] = [UNLABELLED] * length
+        all_synonyms: list[tuple[str, ...]] = [()] * length
+        for place, name, others in zip(number.tolist(), names, synonyms, strict=True):
+            all_names[place], all_synonyms[place] = name, tuple(others)
+        all_coverage = _spread(coverage, number, length, np.float64)
+        mass = np.zeros(len(number), np.int64) if pixels is None else pixels
         return cls(
             categories=tuple(categories),
             names=tuple(all_names),
             synonyms=tuple(all_synonyms),
-            known=_spread(np.ones(len(numbers), bool), numbers, length, bool),
+            known=_spread(np.ones(len(number), bool), number, length, bool),
             primary=primary_categories(all_coverage),
-            frequency=_spread(frequency, numbers, length, np.int64),
+            frequency=_spread(frequency, number, length, np.int64),
             coverage=all_coverage,
-            pixels=_spread(mass, numbers, length, np.int64),
+            pixels=_spread(mass, number, length, np.int64),
         )
 
     def __len__(self) -> int:

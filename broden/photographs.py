@@ -10,7 +10,7 @@ import io
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -161,7 +161,7 @@ class Photographs:
         def read(entry: tuple[str, Path]) -> _File | str | None:
             return _read(*entry, root)
 
-        def results() -> Iterator[_File | str | None]:
+        def results() -> Generator[_File | str | None, None, None]:
             yield from in_order(read, found, workers, 4 * workers) if workers else map(read, found)
 
         with closing(results()) as ended, bar(ended, len(found), "read", progress) as todo:

@@ -85,7 +85,7 @@ class ProbeSet:
         return {"path": self.path, "limit": self.limit, "digest": self.digest}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["path"], state["limit"])
+        ProbeSet.__init__(self, state["path"], state["limit"])
         if self.digest != state["digest"]:
             raise ProbeSetError(f"{self.path}: was replaced while in use; start again")
 

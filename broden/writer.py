@@ -95,9 +95,10 @@ class ProbeWriter:
             raise IsADirectoryError(errno.EISDIR, "is a folder; give a file name", str(path))
         self._target.parent.mkdir(parents=True, exist_ok=True)
         self._part = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
-        self._attributes = {schema.NAME: name, schema.SOURCE: source}
+        self._attributes: dict[str, object] = {schema.NAME: name, schema.SOURCE: source}
         self._columns = Columns(table, grid)
-        self._bytes, self._planes = bytearray(), []
+        self._bytes = bytearray()
+        self._planes: list[np.ndarray] = []
         self._disk = _DiskFile(self._part, self._target)
         self._file = h5py.File(self._disk, "w", libver=("v108", "v110"))
         self._create_stream(schema.PLANE_DATA, (1, *grid), **_COMPRESSION)
@@ -194,7 +195,7 @@ class ProbeWriter:
             if path in members:
                 dtype = h5py.string_dtype() if schema.MEMBERS[path][0] == "str" else None
                 self._file.create_dataset(path, data=members[path], dtype=dtype, track_times=False)
-        digests = members[schema.IMAGE_DIGESTS]
+        digests = np.asarray(members[schema.IMAGE_DIGESTS])
         digest = probe_digest(columns.table, columns.image_size, columns.grid, digests)
         self._attributes |= {
             schema.SCHEMA: schema.VERSION,

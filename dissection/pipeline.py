@@ -70,7 +70,8 @@ def run(
         If the directory cannot be written. Finished shards stay.
     """
     ranks, device = Ranks(), local_device(execution.device)
-    network.module.to(device, memory_format=torch.channels_last)
+    # torch's stubs lack the form with both
+    network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     layers = _layers(network, patterns, device, labelers)
     for labeler in labelers:
         labeler.prepare(device)
@@ -180,6 +181,7 @@ def _crosscheck(job: Job, path: Path, settings: dict, outcomes: Sequence[Outcome
     spaces = {
         name: space_of(texts) for outcome in outcomes for name, texts in outcome.texts.items()
     }
-    synonyms = synonyms_of(job.plan.probe.labels)
+    labels = job.plan.probe.labels
+    synonyms = {} if labels is None else synonyms_of(labels)
     found = crosscheck(*of_run(path, settings), embedders=spaces, synonyms=synonyms)
     findings.write(found, path)

@@ -23,18 +23,18 @@ def summary(result: Dissection) -> str:
         f"{settings['probe']['images']} images of {settings['probe']['name']}"
     ]
     if result.units is not None:
-        lines += _overlap(result)
+        lines += _overlap(result, result.units)
     if result.units is not None and result.descriptions is not None:
         lines.append("")
     if result.descriptions is not None:
-        lines += _descriptions(result)
+        lines += _descriptions(result, result.descriptions)
     check = read(result.path, settings["model"]["name"])
     if check is not None:
         lines += ["", _agreement(check)]
     return "\n".join([*lines, f"results: {result.path}"])
 
 
-def _overlap(result: Dissection) -> list[str]:
+def _overlap(result: Dissection, units: pd.DataFrame) -> list[str]:
     """Return how many units detect something, the best of them, and their categories."""
     settings = result.card["settings"]
     rows = [("layer", "units", "detectors", "unique (best)", "unique (paper)", "best units")]
@@ -47,7 +47,7 @@ def _overlap(result: Dissection) -> list[str]:
                 f"{counts['detectors']} ({share:.0f}%)",
                 str(counts["unique_best"]),
                 str(counts["unique_paper"]),
-                _best(result.units[result.units["detector"]], layer, "label", "iou"),
+                _best(units[units["detector"]], layer, "label", "iou"),
             )
         )
     rule = (
@@ -55,16 +55,16 @@ def _overlap(result: Dissection) -> list[str]:
         f"quantile {settings['quantile']:g}; unique (best): different labels of detectors, "
         "unique (paper): summed over categories"
     )
-    categories = ["detectors (unique) by category:", *aligned(_categories(result))]
+    categories = ["detectors (unique) by category:", *aligned(_categories(result, units))]
     return [*aligned(rows), "", *categories, rule]
 
 
-def _descriptions(result: Dissection) -> list[str]:
+def _descriptions(result: Dissection, descriptions: pd.DataFrame) -> list[str]:
     """Return how many concepts each layer's units are called by, and the most similar."""
     clip = result.card["settings"]["clip"]
     rows = [("layer", "units", "descriptions", "most similar units")]
     for layer, counts in result.card["counts"].items():
-        best = _best(result.descriptions, layer, "description", "similarity")
+        best = _best(descriptions, layer, "description", "similarity")
         rows.append((layer, str(counts["units"]), str(counts["descriptions"]), best))
     rule = (
         f"CLIP-Dissect: encoder {clip['encoder']['name']}, {clip['concepts']['count']} concepts of "
@@ -85,11 +85,11 @@ def _agreement(check: Findings) -> str:
     return f"units that both call the same: {', '.join(parts)}; more in crosscheck.json"
 
 
-def _categories(result: Dissection) -> list[list[str]]:
+def _categories(result: Dissection, units: pd.DataFrame) -> list[list[str]]:
     """Return how many detectors each layer has in each category, and of how many labels."""
-    categories = [c.removesuffix("-label") for c in result.units if c.endswith("-label")]
+    categories = [c.removesuffix("-label") for c in units if c.endswith("-label")]
     rows = [["layer", *categories]]
-    detectors = result.units[result.units["detector"]]
+    detectors = units[units["detector"]]
     for layer in result.card["counts"]:
         here = detectors[detectors["layer"] == layer]
         rows.append([layer, *(_count(here[here["category"] == c]) for c in categories)])

@@ -96,7 +96,8 @@ def _make(args: argparse.Namespace) -> None:
 
     if args.only == "help":
         for name, module in FIGURES.items():
-            print(f"{name:15}{module.__doc__.splitlines()[0]}")
+            said = module.__doc__ or ""
+            print(f"{name:15}{said.splitlines()[0]}")
         return
     if not args.results:
         _parser().error("no results are named; give at least one run directory or table")

@@ -4,14 +4,14 @@ import io
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.image import AxesImage
 
-from broden.system.files import file_name
+from broden.system.files import atomic, file_name
 from figures.palette import SOFT
 from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled
@@ -67,7 +67,9 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     figure = Figure((width, height + head + foot if words else height), layout="constrained")
     FigureCanvasAgg(figure)
     if words:
-        top, middle, bottom = figure.subfigures(3, 1, height_ratios=(head, height, foot))
+        heights = (head, height, foot)
+        parts = cast(Sequence[SubFigure], figure.subfigures(3, 1, height_ratios=heights))
+        top, middle, bottom = parts
         drawing.draw(middle)
         top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
         bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
@@ -75,7 +77,9 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     else:
         drawing.draw(figure)
     # laid out once for all formats
-    figure.get_layout_engine().execute(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine("none")
     return figure
 
@@ -106,13 +110,15 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(drawing.name)
     table = folder / f"{name}.csv"
-    drawing.table.to_csv(table, index=False, lineterminator="\n", float_format="%.6g")
+    with atomic(table) as handle:
+        drawing.table.to_csv(handle, index=False, lineterminator="\n", float_format="%.6g")
     paths = [table]
     with styled():
         figure = render(drawing)
         for form in formats:
             paths.append(folder / f"{name}.{form}")
-            paths[-1].write_bytes(encoded(figure, form, dpi))
+            with atomic(paths[-1]) as handle:
+                handle.write(encoded(figure, form, dpi))
     return paths
 
 
@@ -123,6 +129,6 @@ def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
         # the pixels of a picture are kept as they are, unless a PNG has fewer
         image.set_interpolation("antialiased" if form == "png" and dpi < PICTURE_DPI else "none")
     # Pillow's own level 6 takes twice the time to save a tenth of the bytes
-    fast = {"pil_kwargs": {"compress_level": 3}} if form == "png" else {}
-    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, **fast)
+    fast = {"compress_level": 3} if form == "png" else None
+    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, pil_kwargs=fast)
     return memory.getvalue()

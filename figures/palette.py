@@ -5,6 +5,7 @@ by colour-blind readers; the tests measure it.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 __all__ = ["CATEGORIES", "INK", "LIMIT", "NEUTRAL", "SOFT", "colour", "fill", "ordered", "pale"]
 
@@ -86,7 +87,7 @@ def pale(tint: str) -> str:
     return "#" + "".join(f"{round(255 - (255 - part) * _PALE):02x}" for part in parts)
 
 
-def fill(network: int, tint: str) -> dict[str, object]:
+def fill(network: int, tint: str) -> dict[str, Any]:
     """Return how a bar of the network with this number is filled, as arguments of ``barh``.
 
     The first is solid; the others are white, hatched in the colour.

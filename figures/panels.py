@@ -1,12 +1,13 @@
 """Panels side by side, bars of several networks, and what stands where there is nothing to draw."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from dissection.results.labelling import NO_LAYER
 from figures.palette import LIMIT, NEUTRAL, SOFT, colour, fill, pale
@@ -24,6 +25,7 @@ __all__ = [
     "shortened",
     "slots",
     "titled",
+    "whole_numbers",
 ]
 
 _CHARACTER, _HANDLE = 0.062, 0.5
@@ -82,8 +84,8 @@ def name_layers(axes: Axes, layers: Sequence[str], width: float) -> None:
     names = ["" if name == NO_LAYER else shortened(name, 22) for name in layers]
     room = width / max(len(names), 1)
     steep = max(map(len, names)) * _CHARACTER > room
-    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if steep else {}
-    axes.set_xticks(range(len(names)), names, **slant)
+    slant: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, **(slant if steep else {}))
     axes.tick_params(axis="x", length=0, labelsize=6 if steep else 7)
 
 
@@ -135,12 +137,17 @@ def bars(axes: Axes, place: np.ndarray, parts: Bars, network: int, height: float
                       fontsize=5.5)  # fmt: skip
 
 
+def whole_numbers() -> MaxNLocator:
+    """Return matplotlib's own choice of ticks, at whole numbers only."""
+    return MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+
+
 def counts_on_top(axes: Axes, label: str) -> None:
     """Put the axis of counts on top, where bars that end early leave it beside them."""
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(whole_numbers())
     axes.spines[["bottom", "left"]].set_visible(False)
     axes.spines["top"].set_visible(True)
     axes.margins(x=0.08)
@@ -166,8 +173,8 @@ def category_legend(figure: FigureBase, shown: Sequence[str], categories: Sequen
 
 def _legend(figure: FigureBase, handles: list[Patch], place: str, length: float) -> None:
     """Add a legend of as many columns as fit on the page."""
-    longest = max(len(handle.get_label()) for handle in handles)
-    fit = int(figure.figure.get_figwidth() / (_CHARACTER * longest + _HANDLE))
-    figure.legend(
-        handles=handles, loc=place, ncols=min(len(handles), max(fit, 1)), handlelength=length
-    )
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    fit = int(cast(Figure, figure.figure).get_figwidth() / (_CHARACTER * longest + _HANDLE))
+    # a place outside the axes is one of constrained layout, which the stubs do not know
+    options: dict[str, Any] = {"loc": place, "handlelength": length}
+    figure.legend(handles=handles, ncols=min(len(handles), max(fit, 1)), **options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 
@@ -11,7 +12,7 @@ __all__ = ["DPI", "styled"]
 
 DPI = 300
 
-_PARAMETERS = {
+_PARAMETERS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
     "axes.titlesize": 9.0,

@@ -67,4 +67,5 @@ class Repeated:
         for start, stop, at in self._pieces(first, last):
             image, label, pixels = self._probe.contents(start, stop)
             parts.append((image - start + at + first, label, pixels))
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        image, label, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return image, label, pixels

@@ -76,8 +76,8 @@ def _loop(scores, activations):
         rows = prob.gather(0, top[:, unit, None].expand(-1, scores.shape[1]))
         factor = 1 + weight[:, None] * (rows - 1)
         evidence.append((factor + MIN_PROB).log().sum(0))
-    evidence = torch.stack(evidence)
-    return evidence - (evidence.logsumexp(0) - math.log(len(evidence)))
+    joined = torch.stack(evidence)
+    return joined - (joined.logsumexp(0) - math.log(len(joined)))
 
 
 def _product(images, texts):
@@ -144,7 +144,7 @@ def _compared(args: argparse.Namespace) -> dict:
     soft_wpmi(scores, activations)
     del scores
     score(images, texts, activations)
-    rounds = []
+    rounds: list[tuple[float, ...]] = []
     for _ in range(args.rounds):
         scores, product = _timed(_product, images, texts)
         want, loop = _timed(_loop, scores, activations)

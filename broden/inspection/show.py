@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -124,8 +124,8 @@ def _draw(ax, panel: Panel) -> None:
     for line, (colour, text) in enumerate(panel.legend):
         # In points below the picture, so that lines keep their distance in any figure.
         below = -72 * (_LINE * (line + 0.5) + _GAP / 2)
-        style = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
-        style["parse_math"] = False
+        style: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        style |= {"va": "center", "parse_math": False}
         box = {"boxstyle": "square,pad=0.25", "facecolor": colour, "edgecolor": "0.4"}
         ax.annotate("   ", (0, 0), (3, below), size=5, bbox=box, **style)
         ax.annotate(text, (0, 0), (18, below), size=8, **style)

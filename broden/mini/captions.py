@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 _PHOTO = ("a photo of {}", "a picture of {}", "{}", "an image of {}", "a photo of {}")
 _SCENE = ("a photo of a {0}", "a {0} with {1}", "a photo of a {0} with {1}", "{1} in a {0}")
-_TEXTURE = ("a {0} texture", "a {0} pattern in {1} and {2}", "a photo of a {0} texture")
-_TEXTURE += ("{1} and {2} {0} surface", "a {0} texture in {1} and {2}")
+_TEXTURE = (
+    "a {0} texture",
+    "a {0} pattern in {1} and {2}",
+    "a photo of a {0} texture",
+    "{1} and {2} {0} surface",
+    "a {0} texture in {1} and {2}",
+)
 #: Adjectives of materials, where they are not the material's own name.
 _MADE = {"wood": "wooden", "fur": "furry", "fabric": "cloth"}
 

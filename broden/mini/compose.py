@@ -64,8 +64,8 @@ def compose(seed: int, index: int, kind: str | None = None, hard: bool = False) 
     canvas = Canvas(rng)
     if kind == "scene":
         name = str(rng.choice([*SCENES]))
-        placed = _scene(canvas, rng, name, _FOREIGN_HARD if hard else _FOREIGN)
-        caption = captions.scene(rng, name, placed)
+        several = _scene(canvas, rng, name, _FOREIGN_HARD if hard else _FOREIGN)
+        caption = captions.scene(rng, name, several)
     elif kind == "object":
         placed = _portrait(canvas, rng)
         name, caption = placed.name, captions.thing(rng, placed)
@@ -73,8 +73,8 @@ def compose(seed: int, index: int, kind: str | None = None, hard: bool = False) 
         name, ground, accent = _texture(canvas, rng)
         caption = captions.texture(rng, name, ground, accent)
     rgb = camera.shoot(canvas.picture(), rng)
-    shown = [name if kind == k else None for k in KINDS]
-    return Composition(rgb, canvas, kind, *shown, caption)
+    place, thing, texture = (name if kind == k else None for k in KINDS)
+    return Composition(rgb, canvas, kind, place, thing, texture, caption)
 
 
 def put(

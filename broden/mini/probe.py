@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def located(name: str | Path, progress: bool = False) -> Path:
     return path
 
 
-def _drawn(seed: int, images: int, processes: int | None) -> Iterator[LabelledImage]:
+def _drawn(seed: int, images: int, processes: int | None) -> Generator[LabelledImage, None, None]:
     """Yield the images in order, drawn by several processes if that is worthwhile."""
     processes = processes or min(_processors(), images // _WORTHWHILE)
     if processes < 2:
@@ -143,6 +143,7 @@ def _drawn(seed: int, images: int, processes: int | None) -> Iterator[LabelledIm
             worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
             stack.callback(worker.wait)
             stack.callback(worker.kill)
+            assert worker.stdout is not None
             workers.append(stack.enter_context(worker.stdout))
         for index in range(images):
             yield _received(workers[index % processes])

@@ -71,8 +71,8 @@ def read_labels(source: Source) -> LabelTable:
                 f"label.csv line {line}: number {number} ({name!r}) must be at most {MAX_LABEL},"
                 " listed once and have a name"
             )
-        synonyms = (part.strip() for part in (row.get("syns") or "").split(";"))
-        labels[number] = name, [*filter(None, synonyms)]
+        others = (part.strip() for part in (row.get("syns") or "").split(";"))
+        labels[number] = name, [*filter(None, others)]
     labels.pop(0, None)
     if not labels:
         raise ValueError("label.csv lists no label; at least one number above 0 is needed")

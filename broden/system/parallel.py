@@ -1,7 +1,7 @@
 """Work in threads, in order, with a bounded number of results waiting."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 def in_order(
     function: Callable[[T], R], items: Iterable[T], threads: int, under_way: int
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Apply a function in threads and yield the results in the order of the items.
 
     Closing the iterator cancels what has not begun.

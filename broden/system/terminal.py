@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **options)
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the options; an unknown one is an error that names the nearest."""
         if "_ARGCOMPLETE" in os.environ:
             # set by the shell that asks what could come next

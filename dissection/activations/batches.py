@@ -1,6 +1,6 @@
 """Decoded batches of a probe set, made ahead of the network by threads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -21,7 +21,7 @@ def batches(
     spans: Sequence[tuple[int, int]],
     preprocessing: Preprocessing,
     workers: int = 0,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     """Yield the images of each span, whole and at the network's input size.
 
     Parameters

@@ -106,7 +106,7 @@ def capture(
         try:
             with torch.inference_mode(), reduced or nullcontext():
                 module(batch)
-            missing = [info.name for info in infos if info.name in hooks.pending]
+            missing = [info.name for info in infos if info.name in (hooks.pending or ())]
             raise RuntimeError(f"layer {', '.join(missing)} did not run in a forward pass")
         except _Finished:
             pass
@@ -143,7 +143,8 @@ def collect(module: nn.Module, names: Sequence[str] | str, batch: Tensor) -> dic
     RuntimeError
         If a layer does not run or has no such maps.
     """
-    infos = probe_layers(module, resolve(module, names), tuple(batch.shape[2:]), batch.device)
+    height, width = batch.shape[2:]
+    infos = probe_layers(module, resolve(module, names), (height, width), batch.device)
     collected: dict[str, Tensor] = {}
 
     def keep(name: str, maps: Tensor) -> None:

@@ -70,7 +70,7 @@ class Collector(LayerCollector):
         self._bounded = False
         self._seen = 0
         self._images = 0
-        self._batches: list[tuple[np.ndarray, ...]] = []
+        self._batches: list[Cells] = []
 
     def __call__(self, maps: Tensor) -> None:
         """Take a batch of maps, see `LayerCollector`."""
@@ -83,8 +83,11 @@ class Collector(LayerCollector):
             self._bounded = bool(torch.isfinite(self.tail.select()).all())
             above = [part > self.tail.bound for part in parts]
         kept = [pack(part, neighbourhood(on)) for part, on in zip(parts, above, strict=True)]
-        pooled = (part.cpu().numpy() for part in (mean, maximum))
-        self._batches.append((*_joined(kept), *pooled))
+        known, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
+        bound = self.tail.bound.cpu().numpy().copy()
+        self._batches.append(
+            Cells(known, number, values, mean.cpu().numpy(), maximum.cpu().numpy(), bound)
+        )
         self._seen += len(maps)
         self._images += len(maps)
 
@@ -94,10 +97,10 @@ class Collector(LayerCollector):
         if self._seen == self._images:
             # the first shard's batches kept cells by bounds far below the one at its end
             for place, batch in enumerate(self._batches):
-                self._batches[place] = prune(Cells(*batch, bound), bound, grid)[:-1]
-        parts = _joined(self._batches)
+                self._batches[place] = prune(batch, bound, grid)
+        parts = [np.concatenate(part) for part in zip(*self._batches, strict=True)]
         self._batches, self._images = [], 0
-        return Cells(*parts, bound)
+        return Cells(*parts)._replace(bound=bound)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
         """Continue behind a shard, see `LayerCollector`.
@@ -132,11 +135,6 @@ class Collector(LayerCollector):
         if len(wrong):
             image, unit = wrong[0].tolist()
             raise NotFiniteError(self._images + image, unit)
-
-
-def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-    """Return the arrays of several parts, one behind the other."""
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _due(before: int, after: int) -> bool:

@@ -81,7 +81,8 @@ class ShardStore:
             arrays |= {f"{position}/{name}": part for name, part in cells._asdict().items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic(self.path(number)) as handle:
-            np.savez(handle, **arrays)
+            # its own parameters are no names of ours; the stubs cannot know
+            np.savez(handle, **arrays)  # type: ignore[arg-type]
 
     def read(self, number: int, wanted: Wanted | None = None) -> Shard:
         """Read a shard, and verify what is read of it.

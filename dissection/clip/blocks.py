@@ -146,6 +146,8 @@ def _probabilities(work: _Work, keep: int) -> Fill:
     )
     normaliser = _normaliser(work, kept)
 
+    if measure.a is None:
+        raise ValueError("a similarity without a softmax has no probabilities")
     shift, scale = (-normaliser[:, None]).div_(_LN2), measure.a / _LN2
 
     def fill(part: slice, out: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from broden.labels import LabelTable
+from broden.probe import Probe
 from broden.system.text import nearest
 
 __all__ = ["COMMON", "Concepts", "MAX_BYTES", "MAX_CHARACTERS", "MAX_LINES", "read"]
@@ -58,7 +58,7 @@ class Concepts:
         return len(self.names)
 
 
-def read(source: str | Path, probe: object | None = None, template: str = "{}") -> Concepts:
+def read(source: str | Path, probe: Probe | None = None, template: str = "{}") -> Concepts:
     """Read a list of concepts.
 
     Parameters
@@ -68,7 +68,7 @@ def read(source: str | Path, probe: object | None = None, template: str = "{}") 
         only the first); `common`, the 20,000 most frequent English words of the package wordfreq;
         or a text file in UTF-8, a concept a line. Surrounding space, blank lines and repeated
         lines are dropped; the order is kept. A file called `common` is `./common`.
-    probe : ProbeSet, optional
+    probe : Probe, optional
         Whose labels `broden` means.
     template
         What is said of a concept, `{}` standing for it. Underscores of a label become spaces.
@@ -103,10 +103,10 @@ def read(source: str | Path, probe: object | None = None, template: str = "{}") 
     return Concepts(names, prompts, described, digest, categories)
 
 
-def _of_probe(probe: object | None) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _of_probe(probe: Probe | None) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Return display names of a probe's labels, their categories, and what to call the list."""
-    labels: LabelTable | None = getattr(probe, "labels", None)
-    if labels is None:
+    labels = None if probe is None else probe.labels
+    if probe is None or labels is None:
         raise ValueError(
             "concepts broden are the labels of a probe file: give one, or a text file, or common"
         )

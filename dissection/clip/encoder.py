@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from broden.system.files import file_digest
@@ -59,7 +60,8 @@ class Encoder:
     context_length: int
     dimension: int
     weights: str
-    _module: nn.Module = field(repr=False)
+    # an nn.Module with open_clip's encode_image and encode_text
+    _module: Any = field(repr=False)
     _tokenizer: Callable[..., Tensor] = field(repr=False)
 
     @property

@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from broden.photographs import Photographs
-from broden.reader import ProbeSet
+from broden.probe import Probe
 from broden.system.files import atomic, cache_folder
 from broden.system.progress import bar
 from dissection.activations.batches import batches
@@ -38,7 +37,7 @@ def default_cache() -> Path:
 
 def image_features(
     encoder: Encoder,
-    source: ProbeSet | Photographs,
+    source: Probe,
     *,
     cache: Path | None,
     batch_size: int = 64,
@@ -111,7 +110,7 @@ def text_features(encoder: Encoder, concepts: Concepts, *, cache: Path | None) -
     ValueError
         If a feature is not finite.
     """
-    what = {"names": concepts.names, "prompts": concepts.prompts}
+    what: dict[str, object] = {"names": concepts.names, "prompts": concepts.prompts}
     key = _key("texts", encoder, what)
     features = _found(cache, key, (len(concepts), encoder.dimension))
     if features is None:
@@ -171,4 +170,4 @@ def _keep(cache: Path | None, key: str, features: Tensor) -> None:
 
 
 def _checksum(features: Tensor) -> str:
-    return hashlib.sha256(features.numpy()).hexdigest()
+    return hashlib.sha256(features.numpy().data).hexdigest()

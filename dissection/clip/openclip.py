@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -82,9 +82,9 @@ def make(name: str, weights: Path | None) -> Made:
         _fill(module, state, plan.file)
         tokenizer = _tokenizer(name, plan, library)
     text = plan.config["text_cfg"]
-    length = text.get("context_length") or tokenizer.context_length
+    length = text.get("context_length") or cast(Any, tokenizer).context_length
     preprocessing = Preprocessing(
-        getattr(module.visual, "image_size", 224),
+        cast(Any, getattr(module.visual, "image_size", 224)),
         plan.input.get("mean") or library.OPENAI_DATASET_MEAN,
         plan.input.get("std") or library.OPENAI_DATASET_STD,
         plan.input.get("interpolation") or "bicubic",
@@ -133,7 +133,7 @@ def _plan(name: str, weights: Path | None, library: ModuleType) -> _Plan:
     config = library.get_model_config(architecture)
     tag = _tag(architecture, rest, weights, library)
     config["quick_gelu"] = bool(tag.get("quick_gelu") or config.get("quick_gelu"))
-    return _Plan(architecture, config, tag, weights or _downloaded(name, tag, library))
+    return _Plan(architecture, config, dict(tag), weights or _downloaded(name, tag, library))
 
 
 def _in_folder(folder: Path, weights: Path | None) -> _Plan:

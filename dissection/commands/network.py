@@ -9,13 +9,15 @@ from dissection.config import NETWORKS
 def add_network(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the options that `network` reads."""
     group = parser.add_argument_group("network")
-    group.add_argument(
+    model = group.add_argument(
         "--model",
         default=default,
         metavar="M",
         help=f"{', '.join(NETWORKS)}, a torchvision name, timm:NAME, package.module:factory "
         "or file.py:factory (default: %(default)s)",
-    ).completer = _complete
+    )
+    # argcomplete's way to say what a shell may offer
+    setattr(model, "completer", _complete)  # noqa: B010
     group.add_argument(
         "--weights", metavar="FILE", help="load these weights instead of the published ones"
     )

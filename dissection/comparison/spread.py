@@ -65,7 +65,8 @@ def spread(labellings: Sequence[Labelling]) -> pd.DataFrame:
             units = labelling.layer(layer)
             for category in labelling.categories:
                 scores = units[f"{category}-score"].dropna()
-                row = {"layer": layer, "category": category, "network": labelling.name}
+                row: dict[str, object] = {"layer": layer, "category": category}
+                row["network"] = labelling.name
                 row |= {"units": len(scores)}
                 row |= {name: scores.quantile(q) for name, q in QUANTILES.items()}
                 row |= {"highest": scores.max(), "share": (scores > labelling.min_iou).mean()}

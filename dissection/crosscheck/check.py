@@ -7,7 +7,7 @@ are in `agreement`, the arithmetic of chance in `dissection.statistics.chance`, 
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,12 +41,12 @@ class Crosscheck(NamedTuple):
     """Of each measure."""
     left_out: dict[str, str]
     """Why other measures could not be taken."""
-    settings: dict[str, object]
+    settings: dict[str, Any]
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know of the two labellings, from `caveats`."""
-        return list(self.settings["notes"])
+        return self.settings["notes"]
 
 
 def pairs(
@@ -217,51 +217,60 @@ def _measures(
     yield "same_category", none if np.isnan(known).all() else known
     for space, embed in sides.embedders.items():
         yield f"cosine_{space}", agreement.cosine(ours, theirs, embed)
-    scored = [_scores(side, name) for side in (sides.iou, sides.clip)]
-    for place, measure in enumerate(("clip_label_in_iou_top5", "iou_label_in_clip_top5")):
-        if scored[place] is None:
-            yield measure, f"whole score vectors are needed ({_FILES[place]} of a run)"
-            continue
-        concepts, labels = (sides.iou, sides.clip)[place].scores.concepts, (theirs, ours)[place]
-        matrix = agreement.in_top(labels, scored[place], concepts, sides.synonyms)
-        yield measure, (matrix.T, matrix)[place]
-    yield from _on_shared_vocabulary(sides, scored, ours, theirs)
+    first, second = (_scored(side, name) for side in (sides.iou, sides.clip))
+    needed = "whole score vectors are needed"
+    if first is None:
+        yield "clip_label_in_iou_top5", f"{needed} ({_FILES[0]} of a run)"
+    else:
+        matrix = agreement.in_top(theirs, first.values, first.concepts, sides.synonyms)
+        yield "clip_label_in_iou_top5", matrix.T
+    if second is None:
+        yield "iou_label_in_clip_top5", f"{needed} ({_FILES[1]} of a run)"
+    else:
+        matrix = agreement.in_top(ours, second.values, second.concepts, sides.synonyms)
+        yield "iou_label_in_clip_top5", matrix
+    if first is None or second is None:
+        for measure in (*agreement.RANKS, "spearman"):
+            yield measure, f"{needed} ({' and '.join(_FILES)})"
+    else:
+        yield from _on_shared_vocabulary(first, second, ours, theirs)
+
+
+class _Scored(NamedTuple):
+    """All scores of a layer by one labeler."""
+
+    values: np.ndarray
+    """(U, M)."""
+    concepts: tuple[str, ...]
 
 
 def _on_shared_vocabulary(
-    sides: _Sides, scored: list[np.ndarray | None], ours: list[str], theirs: list[str]
+    first: _Scored, second: _Scored, ours: list[str], theirs: list[str]
 ) -> Iterator[tuple[str, np.ndarray | str]]:
-    names = (*agreement.RANKS, "spearman")
-    if any(part is None for part in scored):
-        yield from (
-            (name, f"whole score vectors are needed ({' and '.join(_FILES)})") for name in names
-        )
-        return
-    concepts = (sides.iou.scores.concepts, sides.clip.scores.concepts)
-    both = agreement.shared(scored[0], concepts[0], scored[1], concepts[1])
+    both = agreement.shared(first.values, first.concepts, second.values, second.concepts)
     if both is None:
         reason = "CLIP's concepts are not all labels of the probe set; use --concepts broden"
-        yield from ((name, reason) for name in names)
+        yield from ((name, reason) for name in (*agreement.RANKS, "spearman"))
         return
     yield agreement.RANKS[0], agreement.rank(both.place(ours), both.second)
     yield agreement.RANKS[1], agreement.rank(both.place(theirs), both.first).T
     yield "spearman", agreement.spearman(both.first, both.second)
 
 
-def _scores(side: Labelling, name: str) -> np.ndarray | None:
+def _scored(side: Labelling, name: str) -> _Scored | None:
     if side.scores is None:
         return None
     found, units = side.scores.layer(name), len(side.layer(name))
     if len(found) != units:
         raise ValueError(f"{side.scores.path} has {len(found)} units of {name}, not {units}")
-    return found
+    return _Scored(found, side.scores.concepts)
 
 
 def _categories_of_labels(iou: Labelling) -> dict[str, set[str]]:
     """Return the categories of the probe set's labels, of all that the labelling tells of."""
     pairs = list(zip(iou.units["label"], iou.units["category"], strict=True))
     if iou.scores is not None:
-        pairs += zip(iou.scores.concepts, iou.scores.categories, strict=True)
+        pairs += zip(iou.scores.concepts, iou.scores.categories or (), strict=True)
     for category in iou.categories:
         pairs += [(label, category) for label in iou.units[f"{category}-label"].unique()]
     found: dict[str, set[str]] = {}

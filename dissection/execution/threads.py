@@ -1,6 +1,6 @@
 """Threads that each run their operations alone, for work that is many short operations."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ def small_operations(device: torch.device) -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-def each(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def each(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
     """Yield the results of a function in the order of its items; one thread is the caller's.
 
     Examples

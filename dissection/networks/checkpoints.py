@@ -133,7 +133,8 @@ def _matched(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str
     if metadata is None and matched.keys() == own.keys():
         # Nothing needs upgrading, but some networks (MNASNet) insist on being told a version.
         metadata = getattr(own, "_metadata", None)
-    matched._metadata = metadata
+    # where torch keeps the versions of layers, an attribute of its own on the dictionary
+    setattr(matched, "_metadata", metadata)  # noqa: B010
     return matched
 
 
@@ -145,7 +146,8 @@ def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # Layer versions, which let a network upgrade old entries; keyed by the names of layers.
     versions = getattr(state, "_metadata", None)
     if versions is not None:
-        renamed._metadata = {current_name(k + ".")[:-1]: v for k, v in versions.items()}
+        named = {current_name(k + ".")[:-1]: v for k, v in versions.items()}
+        setattr(renamed, "_metadata", named)  # noqa: B010
     return renamed
 
 
@@ -246,7 +248,10 @@ def _member(archive: tarfile.TarFile, name: str) -> io.BytesIO:
     # A sparse member can claim any size; torch never wrote one.
     if not member.isreg() or member.issparse():
         raise ValueError(f"{name} in the archive is no plain file")
-    content = archive.extractfile(member).read()
+    file = archive.extractfile(member)
+    if file is None:
+        raise ValueError(f"{name} in the archive is no plain file")
+    content = file.read()
     if len(content) < member.size:
         raise EOFError(f"{name} in the archive is cut off")
     return io.BytesIO(content)

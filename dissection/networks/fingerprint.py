@@ -36,7 +36,8 @@ def digest(module: nn.Module) -> str:
     )
     for name, tensor in tensors:
         sha.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        sha.update(flat.numpy().data)
     return sha.hexdigest()
 
 

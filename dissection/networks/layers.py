@@ -127,7 +127,7 @@ class _Record:
         if layer in self._seen:
             return
         seen = self._seen[layer] = recognise(output, _PROBED, self._size, self._grids)
-        if seen.layout in ("NCHW", "NHWC") and min(seen.grid) > 1:
+        if seen.layout in ("NCHW", "NHWC") and seen.grid and min(seen.grid) > 1:
             self._grids.insert(0, seen.grid)
 
     def info(self, name: str, layer: nn.Module) -> LayerInfo:

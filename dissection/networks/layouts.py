@@ -185,7 +185,7 @@ def to_maps(output: Any, info: LayerInfo) -> Tensor:
         maps = maps.transpose(0, info.batch_axis)[:, 0, :, None, None]
     elif info.layout.startswith("tokens+"):
         tokens = maps.transpose(0, info.batch_axis)[:, int(info.layout[7:]) :]
-        if tokens.shape[1] == info.grid[0] * info.grid[1]:
+        if info.grid is not None and tokens.shape[1] == info.grid[0] * info.grid[1]:
             maps = tokens.transpose(1, 2).unflatten(2, info.grid)
     if info.layout == "none" or maps.shape[1:] != (info.units, *(info.grid or (1, 1))):
         raise RuntimeError(

@@ -12,7 +12,7 @@ def suggest(infos: Sequence[LayerInfo]) -> list[str]:
     a ViT, three evenly spaced of its blocks.
     """
     # What lies deeper are parts of blocks, some with grids of their own (windows of attention).
-    usable = [i for i in infos if not i.remark and min(i.grid) > 1 and _depth(i) <= 2]
+    usable = [i for i in infos if not i.remark and i.grid and min(i.grid) > 1 and _depth(i) <= 2]
     usable.sort(key=lambda info: info.order)
     last = {}
     for info in sorted(usable, key=_depth, reverse=True):

@@ -9,7 +9,7 @@ executed (see `dissection.networks.checkpoints`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -145,7 +145,7 @@ def load(
         described = f"{path.name} (sha256 {file_digest(path)})"
     elif random_weights:
         described = f"random (seed {seed})"
-    given = {"size": input_size, "mean": mean, "std": std}
+    given: dict[str, Any] = {"size": input_size, "mean": mean, "std": std}
     overrides = {field: value for field, value in given.items() if value is not None}
     return Network(name, module.eval(), replace(preprocessing, **overrides), described)
 

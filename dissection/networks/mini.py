@@ -95,8 +95,8 @@ def trained(name: str, weights: Path | None, random_weights: bool) -> Loaded:
     state = checkpoints.read(path)
     # A file of one's own may have been trained on other classes.
     head = state.get("fc.weight")
-    known = head is None or head.ndim != 2
-    module = SmallResNet(len(CLASSES[name]) if known else len(head))
+    own = head is not None and head.ndim == 2
+    module = SmallResNet(len(head) if own and head is not None else len(CLASSES[name]))
     checkpoints.load_into(module, state, path)
     return module, Preprocessing(), f"{path.name} (sha256 {file_digest(path)})"
 

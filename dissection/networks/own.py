@@ -63,6 +63,8 @@ def _own_code(name: str, folder: Path) -> Iterator[None]:
 
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"dissected_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
     source = importlib.util.module_from_spec(spec)
     # Dataclasses and the like look their module up while it is executed.
     sys.modules[spec.name] = source

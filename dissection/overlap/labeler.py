@@ -17,10 +17,16 @@ from dissection.execution.ranks import Ranks
 from dissection.labeler import Outcome
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.suitability import require_grid
-from dissection.overlap.assign import Best, best, detectors
+from dissection.overlap.assign import best, detectors
 from dissection.overlap.counting import Counting
 from dissection.overlap.iou import iou
-from dissection.overlap.results import LayerResult, iou_counts, iou_definitions
+from dissection.overlap.results import (
+    BestArrays,
+    CountArrays,
+    LayerResult,
+    iou_counts,
+    iou_definitions,
+)
 from dissection.overlap.storing import write
 from dissection.overlap.tally import Counts
 
@@ -124,9 +130,9 @@ class OverlapFold(Counting):
         return LayerResult(
             info,
             threshold.cpu().numpy(),
-            Counts(*(part.cpu().numpy() for part in counts)),
+            CountArrays(*(part.cpu().numpy() for part in counts)),
             {rule: values.cpu().numpy() for rule, values in by_rule.items()},
-            Best(*(part.cpu().numpy() for part in chosen)),
+            BestArrays(*(part.cpu().numpy() for part in chosen)),
             detectors(chosen, self._config.min_iou),
             top.image,
             top.value,

@@ -9,9 +9,26 @@ import pandas as pd
 from broden.labels import LabelTable
 from dissection.config import TOP_IMAGES, IouConfig
 from dissection.networks.layouts import LayerInfo
-from dissection.overlap.assign import Best, Detectors
-from dissection.overlap.tally import Counts
+from dissection.overlap.assign import Detectors
 from dissection.results import schema
+
+
+class CountArrays(NamedTuple):
+    """`tally.Counts` as numpy arrays."""
+
+    intersection: np.ndarray
+    all: np.ndarray
+    category: np.ndarray
+    mask: np.ndarray
+
+
+class BestArrays(NamedTuple):
+    """`assign.Best` as numpy arrays."""
+
+    label: np.ndarray
+    iou: np.ndarray
+    category_label: np.ndarray
+    category_iou: np.ndarray
 
 
 class LayerResult(NamedTuple):
@@ -20,11 +37,11 @@ class LayerResult(NamedTuple):
     info: LayerInfo
     threshold: np.ndarray
     """(U,) float32."""
-    counts: Counts
+    counts: CountArrays
     """Over the whole probe set."""
     iou: dict[str, np.ndarray]
     """(U, L) float64 by union rule."""
-    best: Best
+    best: BestArrays
     """By the run's union rule."""
     detectors: Detectors
     """By the run's union rule."""

@@ -80,8 +80,8 @@ def count(runs: Runs, image: Tensor, units: int, labels: Labels, total: Counts) 
     slots = int(labels.number[image].max())
     area, hits = _hits(runs, image, labels, units, slots)
     some = where(area > 0)
-    parts = (part.index_select(0, some) for part in (area, hits))
-    _add(some % units, image[some // units], *parts, labels, total)
+    area, hits = area.index_select(0, some), hits.index_select(0, some)
+    _add(some % units, image[some // units], area, hits, labels, total)
     return total
 
 

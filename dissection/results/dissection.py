@@ -56,8 +56,9 @@ class Dissection:
             for labeler in folder.labelers(card)
             for name in schema.METHODS[labeler].tables
         }
-        found = (tables.get(n) for n in (schema.UNITS, schema.CONCEPTS, schema.DESCRIPTIONS))
-        return cls(folder.path, card, *found, message)
+        units, concepts = tables.get(schema.UNITS), tables.get(schema.CONCEPTS)
+        descriptions = tables.get(schema.DESCRIPTIONS)
+        return cls(folder.path, card, units, concepts, descriptions, message)
 
     def __repr__(self) -> str:
         units = sum(counts["units"] for counts in self.card["counts"].values())

@@ -5,6 +5,7 @@ with what the second says of unit v. The diagonal is the agreement; other pairin
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,18 @@ def sums(matrix: np.ndarray, chosen: np.ndarray, orders: np.ndarray) -> Sums:
 
 def added(parts: Sequence[Sums]) -> Sums:
     """Return the sums over several layers, whose shuffles stay within each layer."""
-    return Sums(*(sum(column) for column in zip(*parts, strict=True)))
+    return reduce(_plus, parts)
+
+
+def _plus(a: Sums, b: Sums) -> Sums:
+    return Sums(
+        a.total + b.total,
+        a.units + b.units,
+        a.shuffled + b.shuffled,
+        a.shuffled_units + b.shuffled_units,
+        a.shifted + b.shifted,
+        a.shifted_units + b.shifted_units,
+    )
 
 
 def against_chance(found: Sums, higher_is_better: bool = True) -> Chance:

@@ -68,7 +68,7 @@ def draw(axes: Axes, table: pd.DataFrame, totals: dict[str, tuple[int, int]]) ->
     axes.set_xticks(place, names, rotation=90, fontsize=size)
     axes.tick_params(axis="x", length=0, pad=1)
     axes.set_ylabel("detectors")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(panels.whole_numbers())
     axes.set_xlim(-0.8, max(len(table), 12) - 0.2)
     axes.grid(axis="y")
     handles = []

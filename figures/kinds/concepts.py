@@ -86,7 +86,7 @@ def _drawing(labellings: list[Labelling], method: str, options: Options) -> Draw
     networks = [part.name for part in labellings]
     layers = list(dict.fromkeys(name for part in labellings for name in part.layers))
     by_iou = method == "IoU"
-    kinds = categories(labellings) if by_iou else None
+    kinds = categories(labellings) if by_iou else []
     across = min(3, len(layers))
     longest = _longest(table, layers, across)
     row = max(_ROW, _BAR * len(networks) / 0.8)

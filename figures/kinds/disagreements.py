@@ -22,8 +22,9 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     for check in inputs.checks:
         labelling = next(p for p in inputs.by("iou") if p.name == check.network)
         table = rows(check, options.sheets)
-        tops = {layer: inputs.tops(labelling, layer) for layer in table["layer"].unique()}
-        if None in tops.values():
+        found = {layer: inputs.tops(labelling, layer) for layer in table["layer"].unique()}
+        tops = {layer: top for layer, top in found.items() if top is not None}
+        if len(tops) < len(found):
             yield f"disagreements: no photographs or top images of {check.network}"
         elif table.empty:
             yield f"disagreements: no unit of {check.network} that both are confident of"

@@ -50,24 +50,25 @@ class Row(NamedTuple):
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the sheets of the best units of each layer, and those of the units asked for."""
     for labelling in _main(inputs):
-        layers = {layer: inputs.tops(labelling, layer) for layer in labelling.layers}
-        missing = [name for name, top in layers.items() if top is None]
+        found = {layer: inputs.tops(labelling, layer) for layer in labelling.layers}
+        layers = {name: top for name, top in found.items() if top is not None}
+        missing = [name for name in found if name not in layers]
         if missing:
             yield f"sheet: no photographs or top images of {labelling.name} {', '.join(missing)}"
-        for layer in (name for name, top in layers.items() if top is not None):
+        for layer, top in layers.items():
             best = _best(labelling, layer, options.sheets)
             if best:
-                yield _best_units(inputs, labelling, best, layers[layer])
+                yield _best_units(inputs, labelling, best, top)
             elif options.sheets:
                 yield f"sheet: {labelling.name} {layer} has no detectors"
         for unit in options.units:
             if unit.network != labelling.name:
                 continue
-            if unit.layer not in layers:
+            if unit.layer not in found:
                 raise ValueError(
-                    f"{unit.network} has no layer {unit.layer!r}; it has {', '.join(layers)}"
+                    f"{unit.network} has no layer {unit.layer!r}; it has {', '.join(found)}"
                 )
-            if layers[unit.layer] is not None:
+            if unit.layer in layers:
                 yield _one_unit(inputs, labelling, unit, layers[unit.layer])
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from broden.system.files import atomic
@@ -59,13 +60,12 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
     thumbnails = Thumbnails()
     units = browser.units(inputs, thumbnails)
     units |= {"images": thumbnails.sources(folder), "sizes": thumbnails.sizes}
+    loader = PackageLoader("figures.report")
     environment = Environment(
-        loader=PackageLoader("figures.report"), autoescape=True, undefined=StrictUndefined,
+        loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    style, script = (
-        environment.loader.get_source(environment, name)[0] for name in ("page.css", "page.js")
-    )
+    style, script = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
     networks = units["networks"]
     text = environment.get_template("page.html").render(
         title=" and ".join(networks) if len(networks) < 4 else f"{len(networks)} networks",
@@ -98,8 +98,9 @@ def _shown(drawing: Drawing) -> Shown:
         figure = render(drawing, words=False)
         if drawing.kind in PICTURES:
             figure.set_dpi(_DPI)
-            figure.canvas.draw()
-            picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
             memory = io.BytesIO()
             picture.save(memory, "WEBP", quality=_QUALITY)
             data, form = memory.getvalue(), "webp"

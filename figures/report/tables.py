@@ -107,8 +107,8 @@ def _detectors(labellings: Sequence[Labelling]) -> Table:
             here = table[(table["network"] == part.name) & (table["layer"] == layer)]
             here = here.set_index("category")
             total, units = here.loc[ALL], len(part.layer(layer))
-            row = [part.name, _named(layer), units, f"{total['detectors']} "]
-            row[-1] += f"({total['detectors'] / units:.0%})"
+            share = f"{total['detectors']} ({total['detectors'] / units:.0%})"
+            row = [part.name, _named(layer), units, share]
             row += [total["unique_best"], total["unique_paper"] if part.categories else ""]
             row += [_cell(here.loc[c]) if c in here.index else "" for c in categories]
             rows.append([str(cell) for cell in row])

@@ -177,7 +177,8 @@ def fit(
 
 def _groups(module: nn.Module) -> list[dict[str, Any]]:
     """Decay matrices and filters only; tokens that never occur would decay to nothing."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         plain = parameter.ndim < 2 or "embedding" in name
         (free if plain else decayed).append(parameter)

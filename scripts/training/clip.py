@@ -35,7 +35,7 @@ from training.drawn import CLASSES, SCENE, TEXTURE, THING, Drawn, Order, draw
 
 WEIGHTS, CONFIG, CARD = "open_clip_model.safetensors", "open_clip_config.json", "card.json"
 SIDE, CONTEXT = 112, 32
-MODEL = {
+MODEL: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": SIDE, "layers": [2, 2, 2, 2], "width": 16},
     # The vocabulary has 49,408 tokens, whatever it is used for: the width is what can be saved.
@@ -47,7 +47,7 @@ MODEL = {
         "layers": 2,
     },
 }
-PREPROCESSING = Preprocessing(SIDE, OPENAI_DATASET_MEAN, OPENAI_DATASET_STD, "bicubic")
+PREPROCESSING = Preprocessing((SIDE, SIDE), OPENAI_DATASET_MEAN, OPENAI_DATASET_STD, "bicubic")
 #: Zero-shot prompts; the first of each is the one that is evaluated.
 TEMPLATES = {
     SCENE: ("a photo of a {}", "a {} scene", "a picture of a {}", "{}"),
@@ -113,7 +113,8 @@ class Captions:
 
     def __init__(self, data: Drawn, tokenizer: Any) -> None:
         self.own = tokenizer(data.captions)
-        texts, self._choices = [], []
+        texts: list[str] = []
+        self._choices = []
         first = {}
         for column, templates in TEMPLATES.items():
             for number, name in enumerate(CLASSES[column]):
@@ -144,9 +145,8 @@ def train_clip(recipe: ClipRecipe, out: Path) -> dict[str, Any]:
     with seeded(recipe.seed, recipe.cores) as rng:
         model = open_clip.CLIP(**MODEL).to(memory_format=torch.channels_last)
         with clock.part("rendering"):
-            order = Order(
-                recipe.data_seed, recipe.images, _PLAN, {SIDE: recipe.images}, Image.BICUBIC
-            )
+            sizes, resample = {SIDE: recipe.images}, Image.Resampling.BICUBIC
+            order = Order(recipe.data_seed, recipe.images, _PLAN, sizes, resample)
             data = draw(order, recipe.cores, "training images")
         with clock.part("supervised"):
             _supervise(model, data, recipe, rng)
@@ -248,7 +248,7 @@ def _evaluate(folder: Path, recipe: ClipRecipe) -> dict[str, dict[str, Any]]:
 
 
 @torch.inference_mode()
-def _named(model: nn.Module, preprocess: Any, prompts: Tensor, pixels: np.ndarray) -> np.ndarray:
+def _named(model: Any, preprocess: Any, prompts: Tensor, pixels: np.ndarray) -> np.ndarray:
     """Return the number of the prompt that is nearest to each image: (N,)."""
     texts = model.encode_text(prompts, normalize=True)
     named = []

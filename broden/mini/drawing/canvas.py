@@ -97,7 +97,8 @@ class Canvas:
 
     def shadow(self, box: tuple[float, float, float, float]) -> None:
         """Darken the ellipse in a box on everything drawn so far, and on nothing drawn later."""
-        self._shadows.append((len(self._shapes), tuple(round(v) for v in box)))
+        left, top, right, bottom = (round(v) for v in box)
+        self._shadows.append((len(self._shapes), (left, top, right, bottom)))
 
     def picture(self) -> np.ndarray:
         """Return the antialiased picture, float32 (SIDE, SIDE, 3) in 0..255."""
@@ -106,13 +107,15 @@ class Canvas:
         rgb = np.take(colours, numbers, axis=0)
         for number, shape in enumerate(self._shapes):
             if shape.look.pattern is not None:
-                self._bear(rgb, numbers, number, shape)
+                self._bear(rgb, numbers, number, shape, shape.look.pattern)
         rgb *= self._shading(numbers)[..., None]
         np.clip(rgb, 0, 255, out=rgb)
         halves = rgb[0::2] + rgb[1::2]
         return (halves[:, 0::2] + halves[:, 1::2]) * np.float32(0.25)
 
-    def _bear(self, rgb: np.ndarray, numbers: np.ndarray, number: int, shape: _Shape) -> None:
+    def _bear(
+        self, rgb: np.ndarray, numbers: np.ndarray, number: int, shape: _Shape, pattern: str
+    ) -> None:
         """Draw a shape's pattern where it can be seen."""
         left, top, right, bottom = shape.box
         rows, columns = slice(top, bottom), slice(left, right)
@@ -121,7 +124,7 @@ class Canvas:
             return
         look = shape.look
         pitch = look.pitch * _SCALE
-        mix = patterns.evaluate(look.pattern, rows, columns, pitch, look.angle, shape.offset)
+        mix = patterns.evaluate(pattern, rows, columns, pitch, look.angle, shape.offset)
         mix *= mask
         window = rgb[rows, columns]
         # channel by channel: fancy indexing over the mask takes ten times as long
@@ -144,9 +147,9 @@ class Canvas:
         for before, (left, top, right, bottom) in self._shadows:
             rows = slice(max(top, 0), min(bottom, FULL))
             columns = slice(max(left, 0), min(right, FULL))
-            y = (along[rows] - (top + bottom) / 2) / max((bottom - top) / 2, 1)
-            x = (along[columns] - (left + right) / 2) / max((right - left) / 2, 1)
-            depth = np.clip(1 - (y * y)[:, None] - x * x, 0, 0.5)
+            down = (along[rows] - (top + bottom) / 2) / max((bottom - top) / 2, 1)
+            over = (along[columns] - (left + right) / 2) / max((right - left) / 2, 1)
+            depth = np.clip(1 - (down * down)[:, None] - over * over, 0, 0.5)
             light[rows, columns] *= 1 - depth * (numbers[rows, columns] < before)
         return light
 
@@ -180,8 +183,8 @@ class Canvas:
             (
                 0 if shape.object is None else objects[shape.object],
                 0 if shape.part is None else parts[shape.part],
-                materials.get(shape.look.pattern, 0),
-                textures.get(shape.look.pattern, 0),
+                materials.get(shape.look.pattern or "", 0),
+                textures.get(shape.look.pattern or "", 0),
             )
             for shape in self._shapes
         ]

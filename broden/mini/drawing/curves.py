@@ -27,7 +27,8 @@ def taper(points: Sequence[Point], widths: Sequence[float], steps: int = 5) -> l
         for s in range(steps + (i == len(points) - 2)):
             t = s / steps
             limb.append((*_between(ends[i : i + 4], t), widths[i] * (1 - t) + widths[i + 1] * t))
-    left, right = [], []
+    left: list[tuple[float, float]] = []
+    right: list[tuple[float, float]] = []
     for i, (x, y, width) in enumerate(limb):
         before, after = limb[max(i - 1, 0)], limb[min(i + 1, len(limb) - 1)]
         along = math.atan2(after[1] - before[1], after[0] - before[0])

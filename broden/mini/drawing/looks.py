@@ -45,10 +45,11 @@ _PITCHES = {"brick": (5, 9), "tile": (9, 16), "fabric": (2, 4), "glass": (10, 20
 
 def tint(rng: np.random.Generator, name: str, spread: int = 14) -> RGB:
     """Return a colour near a basic term's."""
-    return tuple(
+    r, g, b = (
         int(min(max(c + d, 0), 255))
         for c, d in zip(BASIC[name], rng.integers(-spread, spread + 1, 3), strict=True)
     )
+    return r, g, b
 
 
 def plain(rng: np.random.Generator, name: str) -> Look:
@@ -64,11 +65,11 @@ def bear(rng: np.random.Generator, colour: RGB, pattern: str) -> Look:
     if pattern in vocabulary.TEXTURES:
         return textured(rng, pattern, colour, _accent(rng, colour), (6, 15))
     step = _ACCENTS[pattern]
-    accent = tuple(min(max(c + step, 0), 255) for c in colour)
+    r, g, b = (min(max(c + step, 0), 255) for c in colour)
     low, high = _PITCHES.get(pattern, (5, 9))
     angle = float(rng.uniform(-0.08, 0.08))
     return Look(
-        colour, pattern, accent, float(rng.uniform(low, high)), angle, float(rng.uniform(0.7, 1))
+        colour, pattern, (r, g, b), float(rng.uniform(low, high)), angle, float(rng.uniform(0.7, 1))
     )
 
 
@@ -104,9 +105,11 @@ def darker(look: Look, by: float = 0.7) -> Look:
 
 def scale(colour: RGB, by: float) -> RGB:
     """Return a colour with its channels multiplied."""
-    return tuple(min(255, int(c * by)) for c in colour)
+    r, g, b = (min(255, int(c * by)) for c in colour)
+    return r, g, b
 
 
 def blend(colour: RGB, other: RGB, share: float) -> RGB:
     """Return a colour moved towards another by a share of the way."""
-    return tuple(round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
+    return red, green, blue

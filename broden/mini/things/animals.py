@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from broden.mini.drawing.brush import Brush
-from broden.mini.drawing.canvas import Look
+from broden.mini.drawing.canvas import RGB, Look
 from broden.mini.drawing.curves import bare, eye, scallops, smooth, taper
 from broden.mini.drawing.looks import darker, plain, tint
 from broden.mini.things.people import PEOPLE
@@ -18,14 +18,14 @@ _COAT = ("brown", "grey", "white", "black", "orange")
 def _coat(body: Look) -> Look:
     """Return a surface with its colours moved towards those that fur has."""
     tan = (150, 128, 104)
-    mixed = [
-        tuple(
-            int(0.68 * c + 0.32 * t) if max(rgb) - min(rgb) > 60 else c
-            for c, t in zip(rgb, tan, strict=True)
-        )
-        for rgb in (body.colour, body.accent)
-    ]
-    return body._replace(colour=mixed[0], accent=mixed[1])
+
+    def mixed(rgb: RGB) -> RGB:
+        if max(rgb) - min(rgb) <= 60:
+            return rgb
+        r, g, b = (int(0.68 * c + 0.32 * t) for c, t in zip(rgb, tan, strict=True))
+        return r, g, b
+
+    return body._replace(colour=mixed(body.colour), accent=mixed(body.accent))
 
 
 def _legs(

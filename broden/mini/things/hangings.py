@@ -37,8 +37,8 @@ def _clock(b: Brush, rng: np.random.Generator, body: Look) -> None:
         inner, width = (0.28, 0.05) if hour % 3 == 0 else (0.32, 0.03)
         b.line([(inner * c, 0.5 + inner * s), (0.345 * c, 0.5 + 0.345 * s)], width, ink)
     minute = float(rng.uniform(0, math.tau))
-    hour = minute + float(rng.uniform(0.8, 5.4))
-    for angle, length, width in ((hour, 0.18, 0.065), (minute, 0.28, 0.05)):
+    hand = minute + float(rng.uniform(0.8, 5.4))
+    for angle, length, width in ((hand, 0.18, 0.065), (minute, 0.28, 0.05)):
         end = (length * math.cos(angle), 0.5 + length * math.sin(angle))
         b.line([(0, 0.5), end], width, ink, "hand")
     b.disc(0, 0.5, 0.045, _pick(rng, ("red", "grey", "yellow")), "hand")

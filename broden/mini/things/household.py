@@ -214,7 +214,8 @@ def _between(
 ) -> tuple[float, float]:
     """Return a point along the curve from `a` to `c` that is drawn towards `b`."""
     s = 1 - t
-    return tuple(s * s * p + 2 * s * t * q + t * t * r for p, q, r in zip(a, b, c, strict=True))
+    x, y = (s * s * p + 2 * s * t * q + t * t * r for p, q, r in zip(a, b, c, strict=True))
+    return x, y
 
 
 def _potted_plant(b: Brush, rng: np.random.Generator, body: Look) -> None:
