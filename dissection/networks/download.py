@@ -5,6 +5,7 @@ import re
 import shutil
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import torch
@@ -44,6 +45,9 @@ def fetch(url: str) -> dict[str, Tensor]:
         state = checkpoints.read(part)
         part.replace(path)
     except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            # the refusal itself is a response that holds its connection
+            error.close()
         raise RuntimeError(
             f"cannot download {url}, {one_line(error)}; get it elsewhere and pass --weights FILE"
         ) from error

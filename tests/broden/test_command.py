@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -204,16 +203,17 @@ def command(*argv):
     return [sys.executable, str(ROOT / "scripts" / "build_broden.py"), *map(str, argv)]
 
 
-def test_help_answers_at_once_without_heavy_imports():
+def test_help_imports_nothing_heavy():
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); import build_broden\n"
+        "import sys; from broden import command\n"
+        "try:\n    command.main(['--help'])\n"
+        "except SystemExit:\n    pass\n"
         "heavy = {'torch', 'h5py', 'PIL', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "sys.exit(repr(heavy) if heavy else 0)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-    start = time.perf_counter()
-    done = subprocess.run(command("--help"), capture_output=True, text=True, check=True)
-    assert time.perf_counter() - start < 1.0
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     assert "convert" in done.stdout
 
 
@@ -228,8 +228,8 @@ def test_shell_sees_the_status(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
-def test_interrupt_is_one_line_and_leaves_nothing(tmp_path):
-    process = subprocess.Popen(
+def test_interrupt_is_one_line_and_leaves_nothing(tmp_path, started):
+    process = started(
         command("mini", "--images", "5000", tmp_path / "m.h5"),
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -239,7 +239,7 @@ def test_interrupt_is_one_line_and_leaves_nothing(tmp_path):
     while seen.count(b"\r") < 2 and process.poll() is None:
         seen += process.stderr.read(1)
     process.send_signal(signal.SIGINT)
-    seen += process.communicate(timeout=30)[1]
+    seen += process.communicate()[1]
     assert process.returncode == 1
     last = seen.decode().strip().split("\n")[-1]
     assert last == "error: interrupted; nothing unfinished is left"

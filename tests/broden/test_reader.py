@@ -170,7 +170,7 @@ with multiprocessing.get_context("fork").Pool(3) as pool:
 def test_forked_workers_read_the_same_beside_their_parent(probe_path):
     command = [sys.executable, "-c", FORK, str(probe_path)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert (done.returncode, done.stderr) == (0, "")
 
 

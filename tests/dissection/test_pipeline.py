@@ -404,14 +404,14 @@ def test_one_image_is_enough(tmp_path):
     assert len(units) == 8
 
 
-def test_two_ranks_give_the_files_of_one(probe, tmp_path, unbroken):
+def test_two_ranks_give_the_files_of_one(probe, tmp_path, unbroken, started):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = Path(__file__).with_name("ranks_run.py")
     path = os.pathsep.join(p for p in sys.path if p)
-    started = [
-        subprocess.Popen(
+    ranks = [
+        started(
             [sys.executable, script, probe.path, tmp_path / "run"],
             env={
                 **os.environ,
@@ -427,7 +427,7 @@ def test_two_ranks_give_the_files_of_one(probe, tmp_path, unbroken):
         )
         for rank in range(2)
     ]
-    for process in started:
-        _, errors = process.communicate(timeout=120)
+    for process in ranks:
+        _, errors = process.communicate()
         assert process.returncode == 0, errors
     assert files(tmp_path / "run") == unbroken

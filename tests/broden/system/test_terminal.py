@@ -74,7 +74,7 @@ def test_own_text_on_interrupt(capsys):
     assert capsys.readouterr().err == "error: run again to resume\n"
 
 
-def test_closed_pipe_is_no_failure():
+def test_closed_pipe_is_no_failure(started):
     code = (
         "import sys, argparse; from broden.system import terminal\n"
         "def body(_):\n    for _ in range(100000): print('line')\n"
@@ -82,23 +82,22 @@ def test_closed_pipe_is_no_failure():
     )
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=-1, stderr=-1, cwd=root, text=True) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.stderr.close()
-        assert process.wait() == 0
+    process = started(command, stdout=-1, stderr=-1, cwd=root, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
 
 
 @pytest.mark.parametrize(("stream", "status"), [("stdout", 0), ("stderr", 1)])
-def test_only_a_reader_of_the_results_may_leave(stream, status):
+def test_only_a_reader_of_the_results_may_leave(stream, status, started):
     code = (
         "import sys, argparse; from broden.system import terminal\n"
         "def body(args):\n"
         f"    for _ in range(10**6): print('x' * 100, file=sys.{stream})\n"
         "sys.exit(terminal.run(body, argparse.Namespace(debug=False)))"
     )
-    process = subprocess.Popen(
+    process = started(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[3],
         **{name: subprocess.PIPE for name in ("stdout", "stderr")},
@@ -106,7 +105,6 @@ def test_only_a_reader_of_the_results_may_leave(stream, status):
     getattr(process, stream).close()
     other = {"stdout": process.stderr, "stderr": process.stdout}[stream]
     other.read()
-    other.close()
     assert process.wait() == status
 
 
@@ -123,7 +121,7 @@ def parser():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--metod=iou"], "unknown option --metod, nearest: --method; see tool --help"),
+        (["--metod=iou"], "unknown option --metod, nearest: --method"),
         (["--method", "iuo"], "argument --method: 'iuo' is none of iou, clip, nearest: iou"),
         (["fnd"], "'fnd' is none of find, nearest: find; see tool --help"),
         (["find", "--lable", "x"], "unknown option --lable, nearest: --label"),

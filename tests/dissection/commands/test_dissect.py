@@ -182,40 +182,52 @@ def test_help_imports_nothing_heavy():
     assert shown.stdout.splitlines()[-1] == "[]", shown.stderr
 
 
-SLOW = """
+HELD = """
 import time, sys
-sys.path.insert(0, {folder!r})
+from pathlib import Path
 from tests.dissection import planted
+seen = 0
+def hold(*_):
+    global seen
+    seen += 1
+    while seen > {images} and not Path({gate!r}).exists():
+        time.sleep(0.01)
 def factory():
     module, preprocessing = planted.factory()
-    module.register_forward_pre_hook(lambda *_: time.sleep({delay}))
+    module.register_forward_pre_hook(hold)
     return module, preprocessing
 """
 
 
-def started(tmp_path, probe, out, delay):
-    """Start the command in a process of its own, slowed down enough to be caught at work."""
-    source = tmp_path / "slow.py"
-    source.write_text(SLOW.format(folder=str(Path(planted.__file__).parent), delay=delay))
-    return subprocess.Popen(
-        [
-            *(sys.executable, str(ROOT / "scripts" / "dissect.py")),
-            *command(probe, out, "--model", f"{source}:factory", "--batch-size", "1"),
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def held(tmp_path, started):
+    """Return what starts the command in a process that stops behind some images for good.
+
+    Its network goes on once the file `gate` is there.
+    """
+    source = tmp_path / "held.py"
+
+    def start(probe, out, images):
+        source.write_text(HELD.format(images=images, gate=str(tmp_path / "gate")))
+        return started(
+            [
+                *(sys.executable, str(ROOT / "scripts" / "dissect.py")),
+                *command(probe, out, "--model", f"{source}:factory", "--batch-size", "1"),
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
-def until(condition, process, seconds=60):
+def until(condition, process):
     """Wait until a condition holds while a process runs."""
-    limit = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -226,18 +238,19 @@ def long_probe(tmp_path):
     return str(path)
 
 
-def test_ctrl_c_stops_in_one_line_and_kill_loses_no_shard(tmp_path, long_probe):
+def test_ctrl_c_stops_in_one_line_and_kill_loses_no_shard(tmp_path, long_probe, held):
     out = tmp_path / "run"
     for stop, status in ((signal.SIGINT, 1), (signal.SIGKILL, -signal.SIGKILL)):
-        process = started(tmp_path, long_probe, out, 0.03)
+        process = held(long_probe, out, images=70)
         until(lambda: (out / "shards" / "000000.npz").exists(), process)
         process.send_signal(stop)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate()
         assert process.returncode == status, errors
         assert "Traceback" not in errors
         if stop == signal.SIGINT:
             assert errors.splitlines()[-1] == f"error: {dissect.INTERRUPTED}"
-    model = f"{tmp_path / 'slow.py'}:factory"
+    (tmp_path / "gate").touch()
+    model = f"{tmp_path / 'held.py'}:factory"
     shard = (out / "shards" / "000000.npz").stat().st_mtime_ns
     more = ("--model", model, "--batch-size", "1")
     assert dissect.main(command(long_probe, out, *more, "--keep-shards")) == 0
@@ -247,17 +260,15 @@ def test_ctrl_c_stops_in_one_line_and_kill_loses_no_shard(tmp_path, long_probe):
         assert (out / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
 
 
-def test_a_directory_being_written_is_refused(tmp_path, long_probe, capsys):
+def test_a_directory_being_written_is_refused(tmp_path, long_probe, held, capsys):
     out = tmp_path / "run"
-    process = started(tmp_path, long_probe, out, 0.1)
+    process = held(long_probe, out, images=20)
     until(lambda: (out / "run.json").exists(), process)
-    try:
-        model = f"{tmp_path / 'slow.py'}:factory"
-        assert dissect.main(command(long_probe, out, "--model", model)) == 1
-        assert "being written by another process" in capsys.readouterr().err
-    finally:
-        process.kill()
-        process.communicate()
+    (tmp_path / "gate").touch()
+    model = f"{tmp_path / 'held.py'}:factory"
+    process.send_signal(signal.SIGSTOP)
+    assert dissect.main(command(long_probe, out, "--model", model)) == 1
+    assert "being written by another process" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path, probe, capsys):

@@ -150,23 +150,21 @@ def test_card_keeps_every_letter(folder):
     assert "größe".encode() in (folder.path / CARD).read_bytes()
 
 
-def test_folder_is_locked_against_another_process(tmp_path):
+def test_folder_is_locked_against_another_process(tmp_path, started):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    other = subprocess.Popen(
+    other = started(
         [sys.executable, "-c", HOLD, tmp_path / "run"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
         text=True,
     )
-    with other:
-        assert other.stdout.readline() == "locked\n"
-        mine = RunFolder(tmp_path / "run")
-        with pytest.raises(ValueError, match="is being written by another process; wait"):
-            mine.locked().__enter__()
-        other.kill()
-        other.stdin.close()
-        other.wait()
+    assert other.stdout.readline() == "locked\n"
+    mine = RunFolder(tmp_path / "run")
+    with pytest.raises(ValueError, match="is being written by another process; wait"):
+        mine.locked().__enter__()
+    other.kill()
+    other.wait()
     # whoever dies leaves no lock behind
     with mine.locked():
         assert mine.claim(SETTINGS) is False
