@@ -27,6 +27,9 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
 dist: .venv/installed
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist .
@@ -43,7 +46,7 @@ gallery: demo
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --editable '.[test,lint,docs]'
 	touch $@
 
 .venv-floors/installed: setup.cfg pyproject.toml tests/floors.py

@@ -4,7 +4,7 @@ import io
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -129,6 +129,6 @@ def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
         # the pixels of a picture are kept as they are, unless a PNG has fewer
         image.set_interpolation("antialiased" if form == "png" and dpi < PICTURE_DPI else "none")
     # Pillow's own level 6 takes twice the time to save a tenth of the bytes
-    fast = {"compress_level": 3} if form == "png" else None
-    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, pil_kwargs=fast)
+    fast: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if form == "png" else {}
+    figure.savefig(memory, format=form, metadata=_METADATA[form], dpi=dpi, **fast)
     return memory.getvalue()

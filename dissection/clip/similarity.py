@@ -1,9 +1,12 @@
 """Similarities of units and concepts: f(concept_scores (N, M), activations (N, U)) -> (U, M).
 
 Formulas and defaults are those of CLIP-Dissect (Oikarinen and Weng, ICLR 2023, section 3 and the
-file similarity.py of its repository); larger is more similar. Common to all: images of equal
-activation are taken in the order of their numbers, where the original leaves the order open; values
-must be finite; half precision is computed in float32. Each works through the concepts in blocks,
+file similarity.py of its repository); larger is more similar. Common to all: `concept_scores`
+are the CLIP scores (cosines) of each concept on each image, (N, M) floating, and `activations` the
+pooled activation of each unit on each image, (N, U) floating; images of equal activation are taken
+in the order of their numbers, where the original leaves the order open; values must be finite; half
+precision is computed in float32; a ValueError is raised if shapes do not fit, a value is not finite
+or an option is out of range. Each works through the concepts in blocks,
 so that beside inputs and result it needs `dissection.clip.blocks.BUDGET` bytes.
 """
 
@@ -20,7 +23,17 @@ Similarity = Callable[..., Tensor]
 """(N, M) concept scores and (N, U) activations -> (U, M)."""
 
 
-def soft_wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+def soft_wpmi(
+    concept_scores: Tensor,
+    activations: Tensor,
+    *,
+    top_k: int = 100,
+    a: float = 10,
+    lam: float = 1,
+    min_prob: float = 1e-7,
+    p_start: float = 0.998,
+    p_end: float = 0.97,
+) -> Tensor:
     """Return soft weighted pointwise mutual information, the published default.
 
     With P = softmax(a · concept_scores) over the concepts, and p_r falling linearly from p_start
@@ -34,23 +47,16 @@ def soft_wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> 
 
     Parameters
     ----------
-    concept_scores : Tensor
-        (N, M) floating, the CLIP score (cosine) of each concept on each image.
-    activations : Tensor
-        (N, U) floating, the pooled activation of each unit on each image.
-    **options
-        top_k=100, a=10, lam=1, min_prob=1e-7, p_start=0.998, p_end=0.97. With fewer images than
-        top_k all are used, each with the p_r of its rank (the original stops).
+    concept_scores, activations : Tensor
+        See the module.
+    top_k, a, lam, min_prob, p_start, p_end
+        Of the formula. With fewer images than top_k all are used, each with the p_r of its rank
+        (the original stops).
 
     Returns
     -------
     Tensor
         (U, M), natural logarithms; not bounded, comparable within one call only.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a value is not finite, or an option is out of range.
 
     Examples
     --------
@@ -59,42 +65,61 @@ def soft_wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> 
     >>> soft_wpmi(scores, activations, top_k=1).argmax(1).tolist()
     [0, 1]
     """
-    return _apply("soft_wpmi", concept_scores, activations, options)
+    return _apply(
+        "soft_wpmi",
+        concept_scores,
+        activations,
+        top_k=top_k,
+        a=a,
+        lam=lam,
+        min_prob=min_prob,
+        p_start=p_start,
+        p_end=p_end,
+    )
 
 
-def wpmi(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+def wpmi(
+    concept_scores: Tensor,
+    activations: Tensor,
+    *,
+    top_k: int = 28,
+    a: float = 2,
+    lam: float = 0.6,
+    min_prob: float = 1e-7,
+) -> Tensor:
     """Return weighted pointwise mutual information: `soft_wpmi` with every p_r = 1.
 
     The evidence of a concept is the sum of log(P + min_prob) over a unit's top_k images.
 
     Parameters
     ----------
-    concept_scores : Tensor
-        (N, M) floating, the CLIP score (cosine) of each concept on each image.
-    activations : Tensor
-        (N, U) floating, the pooled activation of each unit on each image.
-    **options
-        top_k=28, a=2, lam=0.6, min_prob=1e-7.
+    concept_scores, activations : Tensor
+        See the module.
+    top_k, a, lam, min_prob
+        Of the formula.
 
     Returns
     -------
     Tensor
         (U, M), natural logarithms; depends on which units are given together.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a value is not finite, or an option is out of range.
     """
-    return _apply("wpmi", concept_scores, activations, options)
+    return _apply("wpmi", concept_scores, activations, top_k=top_k, a=a, lam=lam, min_prob=min_prob)
 
 
-def rank_reorder(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+def rank_reorder(
+    concept_scores: Tensor,
+    activations: Tensor,
+    *,
+    p: float = 3,
+    top_fraction: float = 0.05,
+    scale_p: float = 0.5,
+    seed: int = 0,
+) -> Tensor:
     """Return how well a concept's scores put a unit's top images in order.
 
     Of a unit, the highest N · top_fraction activations are reordered by the concept's scores of
-    their images. With e the mean of |reordered - activations|^p and e_chance the same for random
-    orders, the result is -(e / e_chance) / (mean score of these images)^scale_p.
+    their images. With e the mean of ``|reordered - activations|^p`` and e_chance the same
+    for random orders, the result is -(e / e_chance) / (mean score of these images)^scale_p.
 
     Departures from the original: the baseline's five random orders are drawn from `seed`, once for
     all units (there: unseeded, for each unit), so a unit's values depend on no other unit; a mean
@@ -104,12 +129,12 @@ def rank_reorder(concept_scores: Tensor, activations: Tensor, **options: float) 
 
     Parameters
     ----------
-    concept_scores : Tensor
-        (N, M) floating, the CLIP score (cosine) of each concept on each image.
-    activations : Tensor
-        (N, U) floating, the pooled activation of each unit on each image.
-    **options
-        p=3, top_fraction=0.05, scale_p=0.5, seed=0.
+    concept_scores, activations : Tensor
+        See the module.
+    p, top_fraction, scale_p
+        Of the formula.
+    seed : int
+        Of the baseline's orders.
 
     Returns
     -------
@@ -119,10 +144,17 @@ def rank_reorder(concept_scores: Tensor, activations: Tensor, **options: float) 
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is not finite, an option is out of range, or top_fraction of
-        the images are fewer than 2.
+        Also if top_fraction of the images are fewer than 2.
     """
-    return _apply("rank_reorder", concept_scores, activations, options)
+    return _apply(
+        "rank_reorder",
+        concept_scores,
+        activations,
+        p=p,
+        top_fraction=top_fraction,
+        scale_p=scale_p,
+        seed=seed,
+    )
 
 
 def cosine(concept_scores: Tensor, activations: Tensor) -> Tensor:
@@ -130,20 +162,13 @@ def cosine(concept_scores: Tensor, activations: Tensor) -> Tensor:
 
     Parameters
     ----------
-    concept_scores : Tensor
-        (N, M) floating, the CLIP score (cosine) of each concept on each image.
-    activations : Tensor
-        (N, U) floating, the pooled activation of each unit on each image.
+    concept_scores, activations : Tensor
+        See the module.
 
     Returns
     -------
     Tensor
         (U, M) in [-1, 1]; 0 where a unit or concept is 0 on all images (in the original NaN).
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit or a value is not finite.
 
     Examples
     --------
@@ -151,33 +176,31 @@ def cosine(concept_scores: Tensor, activations: Tensor) -> Tensor:
     >>> cosine(torch.tensor([[1.0, 0], [0, 1]]), torch.tensor([[2.0], [0]]))
     tensor([[1., 0.]])
     """
-    return _apply("cosine", concept_scores, activations, {})
+    return _apply("cosine", concept_scores, activations)
 
 
-def cosine_cubed(concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
+def cosine_cubed(
+    concept_scores: Tensor,
+    activations: Tensor,
+    *,
+    min_norm: float = 1e-3,
+) -> Tensor:
     """Return the cosine of cubed deviations from the mean over the images.
 
     Parameters
     ----------
-    concept_scores : Tensor
-        (N, M) floating, the CLIP score (cosine) of each concept on each image.
-    activations : Tensor
-        (N, U) floating, the pooled activation of each unit on each image.
-    **options
-        min_norm=1e-3: a smaller norm of the cubes counts as this, as in the original; it damps
-        concepts whose scores hardly vary.
+    concept_scores, activations : Tensor
+        See the module.
+    min_norm : float
+        A smaller norm of the cubes counts as this, as in the original; it damps concepts whose
+        scores hardly vary.
 
     Returns
     -------
     Tensor
         (U, M) in [-1, 1]; 0 where a unit or concept is constant.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit or a value is not finite.
     """
-    return _apply("cosine_cubed", concept_scores, activations, options)
+    return _apply("cosine_cubed", concept_scores, activations, min_norm=min_norm)
 
 
 SIMILARITIES: dict[str, Similarity] = {
@@ -203,9 +226,7 @@ def similarity(name: str) -> Similarity:
     return named(name, SIMILARITIES)
 
 
-def _apply(
-    name: str, concept_scores: Tensor, activations: Tensor, options: dict[str, float]
-) -> Tensor:
+def _apply(name: str, concept_scores: Tensor, activations: Tensor, **options: float) -> Tensor:
     check("concept scores", concept_scores, ("image", "concept"))
     check("activations", activations, ("image", "unit"))
     images = len(concept_scores)
