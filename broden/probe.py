@@ -123,7 +123,7 @@ def opened(
         if (Path(probe) / "index.csv").is_file():
             raise ValueError(
                 f"{probe} is a data set in Broden's layout; make a probe file of it first: "
-                f"python scripts/build_broden.py convert {probe} OUT.h5"
+                f"dissect-probe convert {probe} OUT.h5"
             )
         return closing(Photographs(probe, limit, skip_bad=skip_bad))
     if skip_bad:

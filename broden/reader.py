@@ -65,7 +65,7 @@ class ProbeSet:
             raise ValueError(f"limit is {limit}, expected at least 1 image")
         self.path, self.limit = Path(path), limit
         if not self.path.exists():
-            raise FileNotFoundError(f"{path}: no such probe file; make one with build_broden.py")
+            raise FileNotFoundError(f"{path}: no such probe file; make one with dissect-probe")
         self._lock = threading.RLock()
         self._handle: h5py.File | None = None
         with self, self._reading() as file:
