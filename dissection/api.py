@@ -4,14 +4,14 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from torch import nn
-from tqdm import tqdm
 
 from broden.mini import MINI, located
 from broden.probe import Probe, opened
+from broden.system.progress import advancing
 from dissection.config import NETWORKS, ClipConfig, Execution, IouConfig
 from dissection.execution.job import Bar
 from dissection.labelers import labelers
@@ -136,16 +136,7 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def _bars(show: bool) -> Bar:
-    @contextmanager
-    def bar(text: str, images: int, done: int) -> Iterator[Callable[[int], object]]:
-        with tqdm(
-            total=images,
-            initial=done,
-            desc=text,
-            unit="image",
-            disable=not show,
-            dynamic_ncols=True,
-        ) as shown:
-            yield shown.update
+    def bar(text: str, images: int, done: int) -> AbstractContextManager[Callable[[int], object]]:
+        return advancing(text, images, done, show)
 
     return bar

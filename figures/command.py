@@ -176,12 +176,12 @@ def _unit(text: str, networks: list[str]):
 
 def _save(drawn: list, folder: Path, formats: list[str], dpi: int) -> None:
     """Write the figures, showing how far it is."""
-    from tqdm import tqdm
-
+    from broden.system.progress import bar
     from figures.drawing import save
 
-    for drawing in tqdm(drawn, desc="figures", unit="figure", dynamic_ncols=True):
-        save(drawing, folder, formats, dpi)
+    with bar(drawn, len(drawn), "figures", show=True, unit="figure") as todo:
+        for drawing in todo:
+            save(drawing, folder, formats, dpi)
 
 
 def main(argv: list[str] | None = None) -> int:

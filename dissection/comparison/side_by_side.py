@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dissection.results.labelling import Labelling
+from dissection.results.labelling import OVERALL, Labelling
 
 __all__ = [
     "Comparison",
@@ -22,7 +22,6 @@ __all__ = [
     "only",
 ]
 
-OVERALL = "all layers"
 COMMON = "common layers"
 """Those that every network has, where these are several and some network has others too."""
 ALL = "all"

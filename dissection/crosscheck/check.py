@@ -16,12 +16,11 @@ from dissection.crosscheck import agreement, naming
 from dissection.crosscheck.caveats import notes
 from dissection.crosscheck.meaning import Embed
 from dissection.results import schema
-from dissection.results.labelling import Labelling
+from dissection.results.labelling import OVERALL, Labelling
 from dissection.statistics.chance import NOTHING, Sums, added, against_chance, shuffles, sums
 
 __all__ = ["OVERALL", "Crosscheck", "crosscheck", "matched", "pairs"]
 
-OVERALL = "all layers"
 GROUPS = ("all", "detectors")
 CONFIDENT = 0.5
 """Lowest confidence of a confident unit."""

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
@@ -10,9 +9,9 @@ from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from broden.system.files import file_digest
+from broden.system.progress import byte_bar
 from broden.system.text import one_line
 from dissection.networks import checkpoints
 
@@ -62,8 +61,10 @@ def _download(url: str, part: Path) -> None:
     request = Request(url, headers={"User-Agent": "torch.hub"})
     with urlopen(request, timeout=_TIMEOUT) as response, part.open("wb") as file:
         length = int(response.headers.get("Content-Length") or 0)
-        with tqdm.wrapattr(response, "read", total=length or None, desc=name) as stream:
-            shutil.copyfileobj(stream, file)
+        with byte_bar(length or None, 0, name, show=True) as shown:
+            while block := response.read(1 << 20):
+                file.write(block)
+                shown.update(len(block))
         if length and file.tell() != length:
             raise OSError(f"cut off after {file.tell()} of {length} bytes")
     # torchvision's file names end with the first digits of the SHA-256.

@@ -13,6 +13,9 @@ from dissection.results.tables import tally_categories
 METHOD_NAMES = {name: written.title for name, written in schema.METHODS.items()}
 """What the methods are called in tables and figures."""
 
+OVERALL = "all layers"
+"""What tables by layer call all of a network together."""
+
 NO_LAYER = "-"
 """Layer of a tally whose file name does not end with one."""
 

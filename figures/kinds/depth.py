@@ -29,7 +29,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:
-    """Return `profile.shares`, the categories of a layer in the order of the palette."""
+    """Return `spread.shares`, the categories of a layer in the order of the palette."""
     table = shares(labellings)
     place = {name: i for i, name in enumerate(categories(labellings))}
     keys = table["network"] + "\n" + table["layer"]

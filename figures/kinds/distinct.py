@@ -27,7 +27,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:
-    """Return `compare.distinct`; of networks of one layer only that layer."""
+    """Return `side_by_side.distinct`; of networks of one layer only that layer."""
     table = distinct(labellings)
     single = {part.name: part.layers[0] for part in labellings if len(part.layers) == 1}
     if len(single) == len(labellings):

@@ -33,7 +33,7 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], limits: Seque
     axes : Axes
         Where.
     table : DataFrame
-        The rows of one layer from `profile.spread`.
+        The rows of one layer from `spread.spread`.
     networks : sequence of str
         Their names, in the order of the boxes.
     limits : sequence of float

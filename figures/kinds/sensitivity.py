@@ -35,7 +35,7 @@ def draw(axes: Axes, table: pd.DataFrame, column: str, limits: Sequence[float]) 
     axes : Axes
         Where.
     table : DataFrame
-        From `profile.sweep`.
+        From `spread.sweep`.
     column : str
         ``share`` or ``unique_best``.
     limits : sequence of float

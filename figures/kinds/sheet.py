@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from dissection.config import MIN_IOU
 from dissection.results.labelling import Labelling
 from dissection.results.scores import Tops
 from figures import captions, panels
@@ -188,7 +189,7 @@ def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     across : int
         Pictures in a line; of more there are further lines.
     """
-    highest = max([0.04, *(v for row in shown for _, v in row.scores.values())])
+    highest = max([MIN_IOU, *(v for row in shown for _, v in row.scores.values())])
     bars = any(row.scores for row in shown)
     heights = [max(1, -(-len(row.pictures) // across)) for row in shown]
     starts = np.cumsum([0, *heights])
