@@ -1,0 +1,55 @@
+"""What `dissection.compare` returns is what the command writes."""
+
+import pandas as pd
+import pytest
+
+import dissection
+from dissection.commands import compare as command
+from tests.dissection import labelled
+
+
+@pytest.fixture
+def runs(tmp_path):
+    first = labelled.run(tmp_path / "first", digest="d1", name="one")
+    return [first, labelled.run(tmp_path / "second", digest="d2", name="two")]
+
+
+def test_two_runs_of_both_methods(runs):
+    found = dissection.compare(runs, encoder="none", permutations=20)
+    assert list(found.comparisons) == ["iou", "clip"]
+    assert [one.iou.name for one in found.crosschecks] == ["one", "two"]
+    assert not found.alone
+    counted = found.distinct
+    assert set(counted["method"]) == {"iou", "clip"}
+    assert set(counted["network"]) == {"one", "two"}
+    units = pd.read_csv(runs[0] / "units.csv")
+    mine = counted[(counted["method"] == "iou") & (counted["network"] == "one")]
+    assert mine["concepts"].iloc[0] == units["label"].nunique()
+
+
+def test_a_run_alone_is_counted(tmp_path):
+    table = labelled.descriptions(tmp_path / "clip_dissect-net-fc.csv", {"fc": ["a", "b", "b"]})
+    found = dissection.compare([table])
+    assert [one.method for one in found.alone] == ["clip"]
+    assert found.distinct["concepts"].tolist()[0] == 2
+    assert "different concepts" in found.summary()
+
+
+def test_the_command_writes_what_is_returned(runs, tmp_path, capsys):
+    found = dissection.compare(runs, encoder="none", permutations=20)
+    found.write(tmp_path / "mine")
+    argv = [*map(str, runs), "--encoder", "none", "--permutations", "20"]
+    assert command.main([*argv, "--out", str(tmp_path / "its")]) == 0
+    assert found.summary() in capsys.readouterr().out
+    mine, its = (
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")}
+        for n in ("mine", "its")
+    )
+    assert mine == its
+    assert len(mine) > 10
+
+
+def test_results_of_python_can_be_compared(runs):
+    opened = [dissection.read(path) for path in runs]
+    found = dissection.compare(opened, encoder="none", permutations=20)
+    assert found.comparisons["iou"].networks == ("one", "two")
