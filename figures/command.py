@@ -11,19 +11,14 @@ import sys
 from pathlib import Path
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
+from dissection.commands.results import add_results
 
 FORMATS = ("png", "svg", "pdf")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "results",
-        nargs="*",
-        metavar="RUN_OR_CSV",
-        help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
-        "clip_dissect-NETWORK[-LAYER].csv",
-    )
+    add_results(parser, "*")
     parser.add_argument(
         "--out",
         metavar="DIR",

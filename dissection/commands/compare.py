@@ -10,17 +10,12 @@ import argparse
 import sys
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
+from dissection.commands.results import add_results
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "results",
-        nargs="+",
-        metavar="RUN_OR_CSV",
-        help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
-        "clip_dissect-NETWORK[-LAYER].csv",
-    )
+    add_results(parser, "+")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the tables go")
     networks = parser.add_argument_group("comparison of networks")
     networks.add_argument(
@@ -36,8 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder",
         metavar="NAME",
         help="CLIP whose text space compares meanings: mini, ARCHITECTURE:TAG of open_clip, "
-        "local-dir:PATH, or "
-        "none (default: mini)",
+        "local-dir:PATH, or none (default: mini)",
     )
     check.add_argument(
         "--probe",

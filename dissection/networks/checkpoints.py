@@ -133,8 +133,7 @@ def _matched(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str
     if metadata is None and matched.keys() == own.keys():
         # Nothing needs upgrading, but some networks (MNASNet) insist on being told a version.
         metadata = getattr(own, "_metadata", None)
-    # where torch keeps the versions of layers, an attribute of its own on the dictionary
-    setattr(matched, "_metadata", metadata)  # noqa: B010
+    matched.__dict__["_metadata"] = metadata
     return matched
 
 
@@ -146,8 +145,7 @@ def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # Layer versions, which let a network upgrade old entries; keyed by the names of layers.
     versions = getattr(state, "_metadata", None)
     if versions is not None:
-        named = {current_name(k + ".")[:-1]: v for k, v in versions.items()}
-        setattr(renamed, "_metadata", named)  # noqa: B010
+        renamed.__dict__["_metadata"] = {current_name(k + ".")[:-1]: v for k, v in versions.items()}
     return renamed
 
 
@@ -246,9 +244,8 @@ def _parse_tar(archive: tarfile.TarFile) -> Any:
 def _member(archive: tarfile.TarFile, name: str) -> io.BytesIO:
     member = archive.getmember(name)
     # A sparse member can claim any size; torch never wrote one.
-    if not member.isreg() or member.issparse():
-        raise ValueError(f"{name} in the archive is no plain file")
-    file = archive.extractfile(member)
+    plain = member.isreg() and not member.issparse()
+    file = archive.extractfile(member) if plain else None
     if file is None:
         raise ValueError(f"{name} in the archive is no plain file")
     content = file.read()
