@@ -1,9 +1,15 @@
 """What all tests may use."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
+
+
+def _heeds_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -16,6 +22,9 @@ def started() -> Iterator[Callable[..., subprocess.Popen]]:
     running: list[subprocess.Popen] = []
 
     def start(*args, **options) -> subprocess.Popen:
+        if os.name == "posix":
+            # a shell that starts the tests in the background has Ctrl-C ignored by all of them
+            options.setdefault("preexec_fn", _heeds_ctrl_c)
         running.append(subprocess.Popen(*args, **options))
         return running[-1]
 

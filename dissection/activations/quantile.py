@@ -112,7 +112,9 @@ class Tail:
         """Raise the bound to the K-th largest value seen and return it, (U,) float32."""
         if int(self._fill.max()) >= self.size:
             self._keep_largest()
-            self.bound = torch.maximum(self.bound, self._values[:, : self.size].amin(1))
+            # of -0.0 and 0.0, which are equal, no order is the same everywhere: adding 0 leaves one
+            lowest = self._values[:, : self.size].amin(1) + 0.0
+            self.bound = torch.maximum(self.bound, lowest)
         return self.bound
 
     def threshold(

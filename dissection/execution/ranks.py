@@ -1,6 +1,7 @@
 """Several processes working on one run: sums and merges that do not depend on how many they are."""
 
 import os
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -10,6 +11,7 @@ from torch import Tensor, distributed
 
 Item = TypeVar("Item")
 
+_SETTLING = 0.1  # seconds
 _DEVICES = "give auto, cpu or cuda (cuda:1 for the second GPU)"
 
 
@@ -78,6 +80,10 @@ class Ranks:
     def close(self) -> None:
         """Leave the group."""
         if self.world > 1 and distributed.is_initialized():
+            distributed.barrier()
+            # A thread of the group may still be giving a tensor back, which takes the interpreter
+            # that destroying holds while it waits for the thread (seen with torch 2.6).
+            time.sleep(_SETTLING)
             distributed.destroy_process_group()
 
 

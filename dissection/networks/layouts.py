@@ -43,8 +43,8 @@ class LayerInfo:
         Cells of a unit's map, None where there is no map.
     layout : str
         `NCHW`, `NHWC`, `tokens+P` (P prefix tokens, which are dropped, then the grid row by row),
-        `vector`, `class` (the first of its tokens alone, see `layers.class_tokens`), or `none`: no
-        float tensor, or none of these.
+        `vector`, `class` (the first of its tokens alone, see `suitability.class_tokens`), or
+        `none`: no float tensor, or none of these.
     calls : int
         How often the layer ran in one forward pass.
     order : int

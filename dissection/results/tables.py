@@ -109,7 +109,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV of results; names of layers, labels and categories stay text."""
     names = pd.read_csv(path, nrows=0).columns
     text = [n for n in names if n in schema.TEXT_COLUMNS or n.endswith("-label")]
-    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(text, str))
+    # every number as it was written, which older pandas does only when told
+    return pd.read_csv(
+        path, keep_default_na=False, dtype=dict.fromkeys(text, str), float_precision="round_trip"
+    )
 
 
 def read_tally(path: str | Path) -> pd.DataFrame:
