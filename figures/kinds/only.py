@@ -36,7 +36,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:
-    """Return `side_by_side.only`, the most carried concepts of each layer and network, and the rest.
+    """Return `side_by_side.only`, the most carried concepts of each network and layer, the rest.
 
     Returns
     -------
