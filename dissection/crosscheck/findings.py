@@ -10,7 +10,7 @@ import pandas as pd
 from dissection.crosscheck.check import Crosscheck
 from dissection.results import schema
 from dissection.results.storage import write_json, write_table
-from dissection.results.tables import rows, truth
+from dissection.results.tables import exactly, rows, truth
 
 __all__ = ["Findings", "findings", "levels", "read", "write"]
 
@@ -75,7 +75,8 @@ def read(folder: str | Path, network: str) -> Findings | None:
         units = rows(table)
         for name in units.columns.difference(WORDS):
             booleans = units[name].isin(["True", "False"]).all()
-            units[name] = truth(units[name], table) if booleans else pd.to_numeric(units[name])
+            column = units[name].replace("", "nan")
+            units[name] = truth(column, table) if booleans else exactly(column)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is no cross-check that can be read ({error}); run it again"

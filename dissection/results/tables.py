@@ -10,6 +10,7 @@ from dissection.results import schema
 __all__ = [
     "checked",
     "common",
+    "exactly",
     "numbers",
     "read_table",
     "read_tally",
@@ -59,7 +60,7 @@ def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     if column not in table:
         raise ValueError(f"{path} lacks the column {column}; known are {schema.FORMS}")
     try:
-        return pd.to_numeric(table[column])
+        return exactly(table[column])
     except ValueError as error:
         raise ValueError(f"{path}: column {column} holds no number, {error}") from error
 
@@ -107,12 +108,38 @@ def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV of results; names of layers, labels and categories stay text."""
-    names = pd.read_csv(path, nrows=0).columns
-    text = [n for n in names if n in schema.TEXT_COLUMNS or n.endswith("-label")]
-    # every number as it was written, which older pandas does only when told
-    return pd.read_csv(
-        path, keep_default_na=False, dtype=dict.fromkeys(text, str), float_precision="round_trip"
-    )
+    table = pd.read_csv(path, keep_default_na=False, dtype=str)
+    for name in table:
+        if name not in schema.TEXT_COLUMNS and not name.endswith("-label"):
+            table[name] = _typed(table[name])
+    return table
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Return a column of text as what it writes: truth, numbers, or else text."""
+    if column.isin(["True", "False"]).all():
+        return column == "True"
+    try:
+        return exactly(column)
+    except ValueError:
+        return column
+
+
+def exactly(column: pd.Series) -> pd.Series:
+    """Return a column of text as the numbers it writes, to the last bit; numbers as they are.
+
+    The parsers of pandas do so in some versions only.
+
+    Raises
+    ------
+    ValueError
+        If it writes anything else.
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    whole = column.str.fullmatch(r"[+-]?\d+").all()
+    kind, dtype = (int, np.int64) if whole else (float, np.float64)
+    return pd.Series(list(map(kind, column)), column.index, dtype, column.name)
 
 
 def read_tally(path: str | Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from dissection.overlap.assign import Best, Detectors
 from dissection.overlap.results import LayerResult, concept_table, tally_table, unit_table
 from dissection.overlap.storing import write_scores
 from dissection.overlap.tally import Counts
-from dissection.results.tables import read_tally, tally_categories
+from dissection.results.tables import read_table, read_tally, tally_categories
 from tests.dissection import references
 from tests.dissection.probes import CATEGORIES, GRID, LABELS, PRIMARY, corner_images, layer, table
 
@@ -324,3 +324,17 @@ def test_scores_are_written_whole_or_not_at_all(layers, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_scores(tmp_path / "a.h5", [layers[0][0]], labels(layers[0][1]), masks(layers), (2, 4))
     assert [*tmp_path.iterdir()] == []
+
+
+def test_numbers_are_read_to_the_last_bit(tmp_path):
+    values = np.random.default_rng(0).random(500)
+    path = tmp_path / "t.csv"
+    pd.DataFrame(
+        {"layer": "1", "unit": range(500), "iou": values, "detector": values > 0.5}
+    ).to_csv(path, index=False)
+    table = read_table(path)
+    np.testing.assert_array_equal(table["iou"].to_numpy(), values)
+    np.testing.assert_array_equal(table["detector"].to_numpy(), values > 0.5)
+    assert table["detector"].dtype == bool
+    assert table["unit"].dtype == np.int64
+    assert set(table["layer"]) == {"1"}
