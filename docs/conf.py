@@ -1,6 +1,7 @@
 """How the documentation is built: Sphinx, with pages in Markdown and docstrings in numpydoc."""
 
 import argparse
+import configparser
 import os
 import sys
 from collections.abc import Iterator
@@ -43,15 +44,17 @@ nitpicky = True
 OURS = ("broden", "dissection", "figures")
 nitpick_ignore_regex = [("py:obj", rf"(?!({'|'.join(OURS)})\.).*")]
 
-#: The commands, each with the module that holds its parser.
-COMMANDS = {
-    "dissect": "dissection.commands.dissect",
-    "dissect-probe": "broden.command",
-    "dissect-compare": "dissection.commands.compare",
-    "dissect-figures": "figures.command",
-}
 #: Columns of a help text, whatever the terminal of the build.
 WIDTH = 100
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    """Yield the commands that are installed, each with the module that holds its parser."""
+    config = configparser.ConfigParser()
+    config.read(HERE.parent / "setup.cfg", encoding="utf-8")
+    for line in config["options.entry_points"]["console_scripts"].strip().splitlines():
+        name, _, target = line.partition("=")
+        yield name.strip(), target.partition(":")[0].strip()
 
 
 def _helps(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, str]]:
@@ -68,7 +71,7 @@ def _write_commands(_app: Sphinx) -> None:
     """Write the help of every command into the page that shows them."""
     os.environ["COLUMNS"] = str(WIDTH)
     parts = ["# Commands\n\nWhat each says with `--help`.\n"]
-    for command, module in COMMANDS.items():
+    for command, module in _commands():
         for name, text in _helps(import_module(module)._parser(), command):
             level = "##" if name == command else "###"
             parts.append(f"{level} {name}\n\n```text\n{text}\n```\n")
