@@ -86,7 +86,7 @@ def _drawing(labellings: list[Labelling], method: str, options: Options) -> Draw
     networks = [part.name for part in labellings]
     layers = list(dict.fromkeys(name for part in labellings for name in part.layers))
     by_iou = method == "IoU"
-    kinds = categories(labellings) if by_iou else []
+    kinds = categories(labellings) if by_iou else None
     across = min(3, len(layers))
     longest = _longest(table, layers, across)
     row = max(_ROW, _BAR * len(networks) / 0.8)
@@ -105,7 +105,7 @@ def _drawing(labellings: list[Labelling], method: str, options: Options) -> Draw
             # the same room for a concept in every panel
             axes.set_ylim(longest[place // across] - 0.4, -0.6)
         panels.network_legend(figure, networks, by_iou)
-        if by_iou:
+        if kinds is not None:
             shown = set(table["category"])
             panels.category_legend(figure, [c for c in kinds if c in shown], kinds)
 

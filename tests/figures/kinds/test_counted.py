@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from dissection.comparison.spread import spread, sweep
+from figures.drawing import render
 from figures.kinds import bargraph, concepts, depth, distinct, only
+from figures.options import Options
+from figures.style import styled
 from tests.figures.drawable import labelling
 
 ONE = {"l1": ["o car"] * 5 + ["t dots"] * 2, "l2": ["o car", "s sea", "s sea", "p leg", "p leg"]}
@@ -30,6 +33,19 @@ def test_concepts_carried_by_more_units_than_asked(pair):
     }
     assert table["concept"].iloc[0] == "o car"
     assert set(table["category"]) == {"object"}
+
+
+@pytest.mark.parametrize("method", ["iou", "clip"])
+def test_bars_are_the_units_and_of_iou_the_detectors_before_them(inputs, method):
+    found = list(concepts.drawings(inputs, Options(more_than=0)))
+    drawing = next(one for one in found if one.name == f"concepts-{method}")
+    with styled():
+        axes = render(drawing).axes
+    widths = sorted(round(bar.get_width()) for one in axes for bar in one.patches)
+    units, detectors = drawing.table["units"].tolist(), drawing.table["detectors"].tolist()
+    pale = [u for u, d in zip(units, detectors, strict=True) if u > d]
+    wanted = [*pale, *detectors] if method == "iou" else units
+    assert [width for width in widths if width] == sorted(count for count in wanted if count)
 
 
 def test_of_more_concepts_than_fit_the_most_carried_are_shown(pair):
