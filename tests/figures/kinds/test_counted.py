@@ -45,7 +45,7 @@ def test_bars_are_the_units_and_of_iou_the_detectors_before_them(inputs, method)
     units, detectors = drawing.table["units"].tolist(), drawing.table["detectors"].tolist()
     pale = [u for u, d in zip(units, detectors, strict=True) if u > d]
     wanted = [*pale, *detectors] if method == "iou" else units
-    assert [width for width in widths if width] == sorted(count for count in wanted if count)
+    assert widths == sorted(wanted)
 
 
 def test_of_more_concepts_than_fit_the_most_carried_are_shown(pair):
