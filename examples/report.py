@@ -12,17 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 import dissection
-from broden.mini import default_probe
-from dissection.comparison.side_by_side import carried, detectors, distinct, only
-from dissection.results.reading import read_all
-from figures.drawing import save
-from figures.inputs import read
-from figures.kinds import distinct as distinct_concepts
-from figures.options import Options
+import figures
 
 networks = ["mini_scenes", "mini_objects"]
 layers = ["layer2", "layer3", "layer4"]
-probe = default_probe()
+probe = "mini"
 out = Path("results/example")
 
 # %% [markdown]
@@ -46,18 +40,17 @@ print(
 # `concepts` counts the labels of all units, `unique_best` those of detectors (IoU > 0.04).
 
 # %%
-results = read_all([out / name for name in networks])
-by_iou = [part for part in results if part.method == "iou"]
-by_clip = [part for part in results if part.method == "clip"]
-print(distinct(by_iou).to_string(index=False))
+found = dissection.compare(list(runs.values()))
+by_iou = found.comparisons["iou"]
+print(by_iou.distinct.to_string(index=False))
 
 # %%
 for name in networks:
-    found = units[(units["network"] == name) & units["detector"]]
     here = units[units["network"] == name]
+    detectors = here[here["detector"]]
     print(
-        f"{name}: {len(found)} of {len(here)} units are detectors, of "
-        f"{found['label'].nunique()} concepts"
+        f"{name}: {len(detectors)} of {len(here)} units are detectors, of "
+        f"{detectors['label'].nunique()} concepts"
     )
 
 # %% [markdown]
@@ -66,22 +59,17 @@ for name in networks:
 # Concepts carried by more than 3 units, layer by layer, the networks side by side.
 
 # %%
-table = carried(by_iou)
-side_by_side = table.pivot_table(
-    index=["layer", "concept"], columns="network", values="units", fill_value=0, sort=False
-).astype(int)
-frequent = side_by_side[side_by_side.max(axis=1) > 3]
-print(frequent.loc[layers].to_string())
+print(by_iou.frequent.set_index(["layer", "concept"]).loc[layers].to_string())
 
 # %% [markdown]
 # ## Which concepts both detect, and which only one
 
 # %%
-have = {part.name: set(part.units[part.units["detector"]]["label"]) for part in by_iou}
-both = set.intersection(*have.values())
+detected = units[units["detector"]].groupby("network")["label"].agg(set)
+both = set.intersection(*detected)
 print(f"detected by both: {len(both)}: {', '.join(sorted(both))}")
-alone = only(by_iou)
-for network, part in alone[alone["layer"] == "all layers"].groupby("network", sort=False):
+alone = by_iou.only[by_iou.only["layer"] == "all layers"]
+for network, part in alone.groupby("network", sort=False):
     names = ", ".join(f"{row.concept} ({row.units})" for row in part.head(12).itertuples())
     print(f"only {network} detects {len(part)}: {names}")
 
@@ -91,8 +79,7 @@ for network, part in alone[alone["layer"] == "all layers"].groupby("network", so
 # The share of each category among the detectors of a layer.
 
 # %%
-table = pd.concat([detectors(part) for part in by_iou])
-table = table[table["category"] != "all"]
+table = by_iou.detectors[by_iou.detectors["category"] != "all"]
 counts = table.pivot_table(
     index=["network", "layer"], columns="category", values="detectors", sort=False
 )
@@ -116,22 +103,21 @@ for name in networks:
 # shuffled units give.
 
 # %%
-for name, run in runs.items():
-    check = pd.read_json(run.path / "crosscheck.json", typ="series")
-    table = pd.DataFrame(check["agreement"])
+for check in found.crosschecks:
+    table = check.agreement
     table = table[(table["group"] == "all") & (table["layer"] == "all layers")]
     for row in table.itertuples():
-        print(f"{name}  {row.measure:24}{row.value:8.3f}   chance {row.low:.3f} to {row.high:.3f}")
+        print(
+            f"{check.iou.name}  {row.measure:24}{row.value:8.3f}   "
+            f"chance {row.low:.3f} to {row.high:.3f}"
+        )
 
 # %% [markdown]
 # ## Figures
 #
-# One of those that `python scripts/make_figures.py results/example/mini_scenes
-# results/example/mini_objects --out results/example/figures` draws, which also makes a page of
-# everything with `--report`.
+# One of those that `dissect-figures results/example/mini_scenes results/example/mini_objects
+# --out results/example/figures` draws, which also makes a page of everything with `--report`.
 
 # %%
-inputs = read([run.path for run in runs.values()], lambda labelling: None)
-for drawing in distinct_concepts.drawings(inputs, Options()):
-    for path in save(drawing, out / "figures", ["png"]):
-        print(path)
+drawn = figures.draw(list(runs.values()), ["distinct"], out=out / "figures", formats=["png"])
+print(*drawn)
