@@ -292,7 +292,7 @@ def _agreement(results: dict[str, _Checked], measures: list[str]) -> pd.DataFram
 
 
 def _sorted(units: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows in the order that `verdict.ORDER` tells."""
+    """Return the rows in the order that `findings.ORDER` tells."""
     first = np.where(units["exact"], 2, np.where(units["confident"], 0, 1))
     cosines = [name for name in units if name.startswith("cosine_")][:1]
     keys = units.assign(first=first, doubt=-units["confidence"])
