@@ -72,7 +72,7 @@ def _add_definitions(group) -> None:
         "--min-iou",
         type=fraction,
         default=MIN_IOU,
-        help="a unit is a detector above it (default: %(default)s)",
+        help="IoU above which a unit is a detector (default: %(default)s)",
     )
     group.add_argument(
         "--union",
@@ -82,7 +82,10 @@ def _add_definitions(group) -> None:
         "the mask, or in all images (default: %(default)s)",
     )
     group.add_argument(
-        "--precision", choices=PRECISIONS, default=PRECISIONS[0], help="(default: %(default)s)"
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="of the forward pass; bf16 is faster and moves some labels (default: %(default)s)",
     )
 
 
@@ -92,15 +95,18 @@ def _add_clip(group) -> None:
         "--encoder",
         default=default.encoder,
         metavar="E",
-        help="mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), local-dir:PATH, "
+        help="CLIP encoder: mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), local-dir:PATH, "
         "or ARCHITECTURE with --encoder-weights (default: %(default)s)",
     )
-    group.add_argument("--encoder-weights", metavar="FILE", help="a checkpoint for --encoder")
+    group.add_argument(
+        "--encoder-weights", metavar="FILE", help="checkpoint to load into --encoder"
+    )
     group.add_argument(
         "--concepts",
         default=default.concepts,
         metavar="C",
-        help="a text file, one a line; broden: the probe's labels; common: 20,000 English words "
+        help="list of concepts: a text file, one a line; broden: the probe's labels; common: "
+        "20,000 English words "
         "(default: %(default)s)",
     )
     group.add_argument(
@@ -112,20 +118,22 @@ def _add_clip(group) -> None:
         "--similarity",
         choices=SIMILARITIES,
         default=default.similarity,
-        help="(default: %(default)s)",
+        help="how activations are compared with concept scores (default: %(default)s)",
     )
     group.add_argument(
         "--pooling",
         choices=POOLINGS,
         default=default.pooling,
-        help="of a unit's map to one activation an image (default: %(default)s)",
+        help="how a unit's map becomes one activation an image (default: %(default)s)",
     )
 
 
 def _add_execution(group) -> None:
     default = Execution()
     group.add_argument(
-        "--device", default=default.device, help="auto, cpu, cuda, cuda:1 (default: %(default)s)"
+        "--device",
+        default=default.device,
+        help="where to compute: auto, cpu, cuda, cuda:1 (default: %(default)s)",
     )
     group.add_argument(
         "--batch-size",
@@ -134,7 +142,7 @@ def _add_execution(group) -> None:
         help="images a forward pass, at most the 64 of a shard (default: %(default)s)",
     )
     group.add_argument(
-        "--workers", type=natural, help="decoding threads (default: 0 on the CPU, else 2)"
+        "--workers", type=natural, help="threads that decode images (default: 0 on the CPU, else 2)"
     )
     group.add_argument(
         "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"
