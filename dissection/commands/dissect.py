@@ -95,8 +95,8 @@ def _add_clip(group) -> None:
         "--encoder",
         default=default.encoder,
         metavar="E",
-        help="CLIP encoder: mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), local-dir:PATH, "
-        "or ARCHITECTURE with --encoder-weights (default: %(default)s)",
+        help="CLIP encoder: mini, ARCHITECTURE:TAG of open_clip (published: ViT-B-16:openai), "
+        "local-dir:PATH, or ARCHITECTURE with --encoder-weights (default: %(default)s)",
     )
     group.add_argument(
         "--encoder-weights", metavar="FILE", help="checkpoint to load into --encoder"
