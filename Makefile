@@ -15,12 +15,15 @@ demo: .venv/installed
 	$(BIN)/python scripts/make_figures.py $(DEMO)/mini_scenes $(DEMO)/mini_objects \
 		--formats png --out $(DEMO)/figures --report
 
+# A worker for each core, and one thread a worker: more would only wait for each other.
+WORKERS := --numprocesses auto --maxprocesses 8 --dist worksteal
+
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
 # The lowest versions that setup.cfg admits, in an environment of their own.
 test-floors: .venv-floors/installed
-	.venv-floors/bin/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest $(WORKERS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -97,6 +97,7 @@ def test_the_default_is_dissected_compared_and_drawn(installed):
     assert (outside / "compared" / "iou-only.csv").is_file()
     drawn = run(
         scripts / "dissect-figures", *runs, "--formats", "png", "--dpi", "60", "--report",
+        "--only", "distinct,depth,sheet", "--sheets", "2",
         cwd=outside,
     ).stdout  # fmt: skip
     assert "report: mini_scenes/figures/report/index.html" in drawn.replace(os.sep, "/")

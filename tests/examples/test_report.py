@@ -44,6 +44,7 @@ def ran(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_statements_of_the_script_are_those_of_the_tables(ran):
     folder, text = ran
     have = {}
@@ -73,6 +74,7 @@ def test_units_of_a_concept_are_all_that_carry_it(ran):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.slow
 def test_the_notebook_says_what_the_script_says(ran):
     folder, text = ran
     shutil.copy(EXAMPLES / "report.ipynb", folder)

@@ -130,3 +130,16 @@ def test_limited_probe_counts_its_images(probe, maps, thresholds, store):
             wanted = references.count(active, held, PRIMARY, K)
             assert_counts(fold.counts[name], wanted)
             np.testing.assert_array_equal(limited.labels.pixels, wanted.pixels)
+
+
+def test_threads_change_no_count(store, probe, thresholds):
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(counted(store, range(4), probe, INFOS, thresholds)[0])
+    finally:
+        torch.set_num_threads(before)
+    for info in INFOS:
+        assert_counts(found[1].counts[info.name], found[0].counts[info.name])
+        np.testing.assert_array_equal(found[1].masks[info.name], found[0].masks[info.name])
