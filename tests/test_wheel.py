@@ -85,7 +85,7 @@ def test_every_command_helps(installed, name):
 
 def test_the_default_is_dissected_compared_and_drawn(installed):
     scripts, outside = installed
-    small = ("--limit", "96", "--device", "cpu")
+    small = ("--limit", "64", "--device", "cpu")
     for method, model in (("both", "mini_scenes"), ("iou", "mini_random")):
         done = run(
             scripts / "dissect", "--method", method, "--model", model, *small, "--out", model,

@@ -95,7 +95,7 @@ def test_the_untrained_network_is_the_same_each_time():
 @pytest.mark.slow
 def test_training_makes_detectors(tmp_path):
     unique = {}
-    with ProbeSet(default_probe(progress=False)) as probe:
+    with ProbeSet(default_probe(progress=False), limit=400) as probe:
         for name in (*TRAINED, "mini_random"):
             run = dissect(models.load(name), ["layer4"], probe, out=tmp_path / name)
             unique[name] = run.card["counts"]["layer4"]["unique_best"]
