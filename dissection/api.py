@@ -12,7 +12,7 @@ from torch import nn
 from broden.mini import MINI, located
 from broden.probe import Probe, opened
 from broden.system.progress import advancing
-from dissection.config import NETWORKS, ClipConfig, Execution, IouConfig
+from dissection.config import NETWORKS, ClipConfig, Execution, IouConfig, labelers_of
 from dissection.execution.job import Bar
 from dissection.labelers import labelers
 from dissection.networks.loading import Network, default_layers, load
@@ -73,14 +73,16 @@ def dissect(
     ValueError, TypeError, OSError, ProbeSetError
         If anything given cannot be used; the message says what and why.
     """
+    # an unknown method is said before anything is loaded
+    labelers_of(method)
     execution = execution or Execution()
     model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
         probe = located(probe, execution.progress) if isinstance(probe, str) else probe
         with opened(probe, limit, skip_bad) as shown, _evaluating(model.module):
-            chosen = default_layers(model) if layers is None else layers
             made = labelers(method, config or IouConfig(), clip or ClipConfig(), shown)
+            chosen = default_layers(model) if layers is None else layers
             bars = _bars(execution.progress)
             message = run(model, chosen, shown, folder, method, made, execution, bars)
         result = Dissection.read(folder.path, message)
