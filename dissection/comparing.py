@@ -22,7 +22,7 @@ from dissection.crosscheck.check import Crosscheck, crosscheck, matched, pairs
 from dissection.crosscheck.meaning import SENTENCES, Embed, clip_space, sentence_space
 from dissection.crosscheck.naming import Synonyms, synonyms_of
 from dissection.crosscheck.summary import summary as crosscheck_summary
-from dissection.results.dissection import Dissection
+from dissection.results.dissection import Dissection, paths_of
 from dissection.results.labelling import Labelling
 from dissection.results.reading import read_all
 
@@ -111,13 +111,12 @@ def compare(
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    TypeError, ValueError, FileNotFoundError
         If something is no result, or nothing in it can be compared.
     ImportError, RuntimeError
         If the encoder that was asked for cannot be had.
     """
-    paths = [one.path if isinstance(one, Dissection) else one for one in results]
-    labellings = read_all(paths)
+    labellings = read_all(paths_of(results))
     by_method = {name: [p for p in labellings if p.method == name] for name in LABELERS}
     notes: list[str] = []
     found = []

@@ -142,7 +142,7 @@ def _run(job: Job, folder: RunFolder, settings: dict, labelers: Sequence[Labeler
         )
     outcomes = [outcome for fold in folds if (outcome := fold.outcome()) is not None]
     if job.ranks.leads:
-        _write(job, folder, settings, outcomes, restored, peak)
+        _write(job, folder, settings, labelers, outcomes, restored, peak)
     job.ranks.wait()
     resumed = f", {restored} of them from an earlier start" if restored else ""
     return f"{len(plan.probe)} images{resumed} in {sum(job.seconds.values()):.1f} s"
@@ -152,6 +152,7 @@ def _write(
     job: Job,
     folder: RunFolder,
     settings: dict,
+    labelers: Sequence[Labeler],
     outcomes: Sequence[Outcome],
     restored: int,
     peak: int,
@@ -166,7 +167,8 @@ def _write(
             definitions |= outcome.definitions
             for layer, found in outcome.counts.items():
                 counts[layer] |= found
-    if len(outcomes) > 1:
+    # pixels and CLIP are what can be checked against each other
+    if {labeler.name for labeler in labelers} >= {"iou", "clip"}:
         with job.timed("cross-check"):
             _crosscheck(job, folder.path, settings, outcomes)
     measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
@@ -183,5 +185,6 @@ def _crosscheck(job: Job, path: Path, settings: dict, outcomes: Sequence[Outcome
     }
     labels = job.plan.probe.labels
     synonyms = {} if labels is None else synonyms_of(labels)
-    found = crosscheck(*of_run(path, settings), embedders=spaces, synonyms=synonyms)
+    by_name = {one.method: one for one in of_run(path, settings)}
+    found = crosscheck(by_name["iou"], by_name["clip"], embedders=spaces, synonyms=synonyms)
     findings.write(found, path)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from dissection.results.dissection import Dissection
+from dissection.results.dissection import Dissection, paths_of
 from dissection.results.photographs import source
 from figures.catalogue import FIGURES, drawings
 from figures.drawing import FORMATS, Drawing, render, save
@@ -41,12 +41,11 @@ def drawable(
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    TypeError, ValueError, FileNotFoundError
         As `draw`.
     """
     given = None if probe is None else Path(probe)
-    paths = [one.path if isinstance(one, Dissection) else one for one in results]
-    inputs = read(paths, lambda labelling: source(labelling, given))
+    inputs = read(paths_of(results), lambda labelling: source(labelling, given))
     kinds = FIGURES if kinds is None else kinds
     found = list(drawings(inputs, options or Options(), kinds))
     made = [one for one in found if not isinstance(one, str)]
@@ -87,7 +86,7 @@ def draw(
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    TypeError, ValueError, FileNotFoundError
         If something is no result, or there is no such kind of figure.
     OSError
         If a file cannot be written.

@@ -137,9 +137,12 @@ def _ranks(top: Top, first: int, images: int) -> np.ndarray:
 
 def _masks(runs: Runs, ranks: np.ndarray, pixels: int) -> Masks:
     """Return the masks of those of (n, U) maps whose rank is not -1."""
-    device = runs.map.device
-    image, unit = np.nonzero(ranks >= 0)
-    row = torch.from_numpy(np.where(ranks >= 0, np.cumsum(ranks >= 0).reshape(ranks.shape) - 1, -1))
+    device, wanted = runs.map.device, ranks >= 0
+    image, unit = np.nonzero(wanted)
+    if not len(unit):
+        # most chunks of a large probe set hold no top image
+        return Masks(unit, unit, np.zeros((0, -(-pixels // 8)), np.uint8))
+    row = torch.from_numpy(np.where(wanted, np.cumsum(wanted).reshape(wanted.shape) - 1, -1))
     of = row.flatten().to(device).index_select(0, runs.map)
     kept = where(of >= 0)
     start = of.index_select(0, kept) * pixels + runs.first.index_select(0, kept)

@@ -1,5 +1,6 @@
 """A finished run, as one object."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,23 @@ import pandas as pd
 from dissection.results import schema
 from dissection.results.folder import RunFolder
 from dissection.results.tables import read_table, read_tally
+
+
+def paths_of(results: "Sequence[str | Path | Dissection]") -> list[str | Path]:
+    """Return where results are, runs that are open among them.
+
+    Raises
+    ------
+    TypeError
+        If one result is given where several may be.
+    ValueError
+        If there is none.
+    """
+    if isinstance(results, str | Path | Dissection):
+        raise TypeError(f"results must be a list of runs or tables, got one: {results}")
+    if not results:
+        raise ValueError("no results are named; give at least one run or table")
+    return [one.path if isinstance(one, Dissection) else one for one in results]
 
 
 @dataclass(frozen=True)

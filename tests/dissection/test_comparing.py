@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import dissection
+import figures
 from dissection.commands import compare as command
 from tests.dissection import labelled
 
@@ -53,3 +54,11 @@ def test_results_of_python_can_be_compared(runs):
     opened = [dissection.read(path) for path in runs]
     found = dissection.compare(opened, encoder="none", permutations=20)
     assert found.comparisons["iou"].networks == ("one", "two")
+
+
+@pytest.mark.parametrize("use", [dissection.compare, figures.draw])
+def test_results_are_a_list_of_some(use):
+    with pytest.raises(TypeError, match="must be a list of runs or tables, got one: results/a"):
+        use("results/a")
+    with pytest.raises(ValueError, match="no results are named"):
+        use([])

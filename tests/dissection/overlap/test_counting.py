@@ -4,8 +4,9 @@ import torch
 
 from broden.reader import ProbeSet
 from dissection.activations.shards import Shard, ShardStore
-from dissection.activations.top import merge_top
+from dissection.activations.top import Top, merge_top
 from dissection.networks.layouts import LayerInfo
+from dissection.overlap.counting import Counting
 from dissection.overlap.tally import Counts, merge
 from tests.dissection import references
 from tests.dissection.probes import (
@@ -143,3 +144,20 @@ def test_threads_change_no_count(store, probe, thresholds):
     for info in INFOS:
         assert_counts(found[1].counts[info.name], found[0].counts[info.name])
         np.testing.assert_array_equal(found[1].masks[info.name], found[0].masks[info.name])
+
+
+def test_shards_without_a_top_image_add_no_mask(store, probe, thresholds):
+    whole, tops = counted(store, range(4), probe, INFOS, thresholds)
+    # the image that the first unit answers to most, for every unit
+    only = {
+        n: Top(*(np.broadcast_to(a[:1, :1], (len(a), 1)) for a in top)) for n, top in tops.items()
+    }
+    fold = Counting(probe, INFOS, thresholds, only)
+    parts = [fold.part(store.read(number)) for number in range(4)]
+    for part in parts:
+        fold.add(part)
+    for info in INFOS:
+        name = info.name
+        assert [len(part[name][1].unit) for part in parts].count(0) == 3
+        np.testing.assert_array_equal(fold.masks[name][0, 0], whole.masks[name][0, 0])
+        assert fold.masks[name].shape[1] == 1
