@@ -17,6 +17,7 @@ from dissection.execution.job import Bar
 from dissection.labelers import labelers
 from dissection.networks.loading import Network, default_layers, load
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.running import ready
 from dissection.pipeline import run
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
@@ -76,15 +77,16 @@ def dissect(
     # an unknown method is said before anything is loaded
     labelers_of(method)
     execution = execution or Execution()
-    model = _network(model, preprocessing)
     folder = RunFolder(tempfile.mkdtemp(prefix="dissection-") if out is None else out)
     try:
-        probe = located(probe, execution.progress) if isinstance(probe, str) else probe
-        with opened(probe, limit, skip_bad) as shown, _evaluating(model.module):
-            made = labelers(method, config or IouConfig(), clip or ClipConfig(), shown)
-            chosen = default_layers(model) if layers is None else layers
-            bars = _bars(execution.progress)
-            message = run(model, chosen, shown, folder, method, made, execution, bars)
+        with _modes_kept(model):
+            network = _network(model, preprocessing)
+            probe = located(probe, execution.progress) if isinstance(probe, str) else probe
+            with opened(probe, limit, skip_bad) as shown:
+                made = labelers(method, config or IouConfig(), clip or ClipConfig(), shown)
+                chosen = default_layers(network) if layers is None else layers
+                bars = _bars(execution.progress)
+                message = run(network, chosen, shown, folder, method, made, execution, bars)
         result = Dissection.read(folder.path, message)
     except BaseException:
         if out is None:
@@ -113,7 +115,9 @@ def read(path: str | Path) -> Dissection:
 
 def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | None) -> Network:
     if isinstance(model, nn.Module):
-        return Network(type(model).__name__, model, preprocessing or Preprocessing(), "as given")
+        name = type(model).__name__
+        module, fitted = ready(name, model, preprocessing or Preprocessing())
+        return Network(name, module, fitted, "as given")
     if preprocessing is not None:
         raise ValueError("preprocessing goes with an nn.Module; a network by name has its own")
     if isinstance(model, Network):
@@ -127,9 +131,13 @@ def _network(model: str | Network | nn.Module, preprocessing: Preprocessing | No
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = {part: part.training for part in module.modules()}
-    module.eval()
+def _modes_kept(model: object) -> Iterator[None]:
+    """Leave the modules of somebody's network in training or eval mode as they were."""
+    module = model.module if isinstance(model, Network) else model
+    parts = list(module.modules()) if isinstance(module, nn.Module) else []
+    training = {part: part.training for part in parts}
+    for part in parts:
+        part.training = False
     try:
         yield
     finally:

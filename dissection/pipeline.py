@@ -20,9 +20,9 @@ from dissection.execution.job import Bar, Job
 from dissection.execution.passes import fold_shards
 from dissection.execution.ranks import Ranks, local_device
 from dissection.labeler import Labeler, Outcome
-from dissection.networks.layers import probe_layers, resolve
+from dissection.networks.layers import resolve
 from dissection.networks.layouts import LayerInfo
-from dissection.networks.loading import Network
+from dissection.networks.loading import Network, probed
 from dissection.results import card
 from dissection.results.folder import RunFolder
 from dissection.results.reading import of_run
@@ -72,7 +72,7 @@ def run(
     ranks, device = Ranks(), local_device(execution.device)
     # torch's stubs lack the form with both
     network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    layers = _layers(network, patterns, device, labelers)
+    layers = _layers(network, patterns, labelers)
     for labeler in labelers:
         labeler.prepare(device)
     labelling = {key: value for one in labelers for key, value in one.settings().items()}
@@ -110,7 +110,6 @@ def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:
 def _layers(
     network: Network,
     patterns: Sequence[str] | str,
-    device: torch.device,
     labelers: Sequence[Labeler],
 ) -> list[LayerInfo]:
     names = resolve(network.module, patterns)
@@ -119,7 +118,7 @@ def _layers(
         other = taken.setdefault(file_name(name), name)
         if other != name:
             raise ValueError(f"layers {other} and {name} would share a file; run them separately")
-    infos = probe_layers(network.module, names, network.preprocessing.size, device)
+    infos = probed(network, names)
     for labeler in labelers:
         infos = labeler.layers(infos)
     return infos

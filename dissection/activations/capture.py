@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from dissection.config import PRECISIONS
+from dissection.networks import modules
 from dissection.networks.layers import probe_layers, resolve
 from dissection.networks.layouts import LayerInfo, to_maps
+from dissection.networks.modules import eager
+from dissection.networks.running import dtype_of
 
 __all__ = ["capture", "collect"]
 
@@ -48,10 +51,8 @@ class _Hooks:
                 return
             if name not in self.pending:
                 raise RuntimeError(f"layer {name} ran twice in one forward pass")
-            maps = to_maps(output, info)
-            if maps.dtype in (torch.bfloat16, torch.float16):
-                maps = maps.float()
-            self._consume(name, maps)
+            # the same memory where they are of that type already
+            self._consume(name, to_maps(output, info).float())
             self.pending.discard(name)
             if not self.pending:
                 raise _Finished
@@ -75,16 +76,16 @@ def capture(
     infos
         The layers, from `probe_layers`.
     consume
-        Called as consume(name, maps) once a layer and pass, with (N, U, h, w) float maps: a view
-        of the network's own memory, valid until it returns.
+        Called as consume(name, maps) once a layer and pass, with (N, U, h, w) float32 maps: a view
+        of the network's own memory where it is of that type, valid until it returns.
     precision
         `fp32` (as the network is), or `bf16`: under autocast, with the maps widened to float32.
 
     Yields
     ------
     forward : Callable[[Tensor], None]
-        Takes (N, 3, H, W) input. Raises RuntimeError if a layer does not run, runs twice, or gives
-        another shape than before.
+        Takes (N, C, H, W) input, which it casts to the network's dtype. Raises RuntimeError if a
+        layer does not run, runs twice, or gives another shape than before.
 
     Raises
     ------
@@ -98,14 +99,14 @@ def capture(
     for info in infos:
         if info.calls > 1:
             raise ValueError(f"layer {info.name} runs {info.calls} times: name one that runs once")
-    hooks = _Hooks(infos, consume)
+    hooks, dtype, inside = _Hooks(infos, consume), dtype_of(module), modules.layers(module)
 
     def forward(batch: Tensor) -> None:
         reduced = torch.autocast(batch.device.type, torch.bfloat16) if precision == "bf16" else None
         hooks.start()
         try:
-            with torch.inference_mode(), reduced or nullcontext():
-                module(batch)
+            with torch.inference_mode(), eager(), reduced or nullcontext():
+                module(batch.to(dtype))
             missing = [info.name for info in infos if info.name in (hooks.pending or ())]
             raise RuntimeError(f"layer {', '.join(missing)} did not run in a forward pass")
         except _Finished:
@@ -115,7 +116,7 @@ def capture(
 
     with ExitStack() as stack:
         for info in infos:
-            handle = module.get_submodule(info.name).register_forward_hook(hooks.hook(info.name))
+            handle = inside[info.module].register_forward_hook(hooks.hook(info.name))
             stack.callback(handle.remove)
         yield forward
 
@@ -129,7 +130,7 @@ def collect(module: nn.Module, names: Sequence[str] | str, batch: Tensor) -> dic
         In eval mode.
     names
         Layers or wildcards, as for `resolve`.
-    batch : (N, 3, H, W) Tensor
+    batch : (N, C, H, W) Tensor
         Network input, on the network's device.
 
     Returns
@@ -143,8 +144,8 @@ def collect(module: nn.Module, names: Sequence[str] | str, batch: Tensor) -> dic
     RuntimeError
         If a layer does not run or has no such maps.
     """
-    height, width = batch.shape[2:]
-    infos = probe_layers(module, resolve(module, names), (height, width), batch.device)
+    channels, height, width = batch.shape[1:]
+    infos = probe_layers(module, resolve(module, names), (height, width), batch.device, channels)
     collected: dict[str, Tensor] = {}
 
     def keep(name: str, maps: Tensor) -> None:

@@ -86,6 +86,6 @@ def layers(args: argparse.Namespace, network) -> list[str]:
 
 def infos(network) -> list:
     """Return what every layer of a network gives."""
-    from dissection.networks.layers import probe_layers
+    from dissection.networks.loading import probed
 
-    return probe_layers(network.module, size=network.preprocessing.size)
+    return probed(network)

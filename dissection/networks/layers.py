@@ -1,19 +1,27 @@
 """The layers of a network: which there are, what each gives, and how that becomes maps.
 
-A layer is a module of the network, addressed by its dotted name. One forward pass over blank
-images tells units, grid and layout of each. Nothing here keeps activations (see
+A layer is a module of the network, addressed by its dotted name. Forward passes over blank images
+and over noise tell units, grid and layout of each. Nothing here keeps activations (see
 `dissection.activations.capture`), or knows how outputs become maps (see `layouts`).
 """
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from broden.system.text import nearest
-from dissection.networks.layouts import Grid, LayerInfo, Layout, recognise, to_maps
+from dissection.networks import modules
+from dissection.networks.layouts import Grid, LayerInfo, to_maps
+from dissection.networks.outputs import parts
+from dissection.networks.places import Corners, corner_images
+from dissection.networks.recognition import Layout, Passed, recognise
+from dissection.networks.running import blank, own_device, show
 
 __all__ = [
     "LayerInfo",
@@ -24,6 +32,14 @@ __all__ = [
 
 # Two blank images in a probing pass: an axis of that length tells where the batch is.
 _PROBED = 2
+# Seeds of the images whose corners are changed.
+_SEEDS = (0, 1)
+
+# What gives maps of an image and nothing else; attentions mix their heads by convolutions of 1x1.
+_MAPS = (
+    nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
+    nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle,
+)  # fmt: skip
 
 
 def resolve(module: nn.Module, patterns: Sequence[str] | str) -> list[str]:
@@ -35,7 +51,9 @@ def resolve(module: nn.Module, patterns: Sequence[str] | str) -> list[str]:
         The network.
     patterns
         Dotted names, or one string of them separated by commas. `*` and `?` stand for any
-        characters, or one, within a dotted part: `layer*` means layer1 but not layer1.0.
+        characters, or one, within a dotted part: `layer*` means layer1 but not layer1.0. Behind a
+        colon may stand which of a layer's outputs is meant: `backbone:high`. What compiling and
+        data parallelism add to names (`_orig_mod.`, `module.`) may be there or not.
 
     Raises
     ------
@@ -47,20 +65,38 @@ def resolve(module: nn.Module, patterns: Sequence[str] | str) -> list[str]:
     patterns = [pattern.strip() for pattern in patterns if pattern.strip()]
     if not patterns:
         raise ValueError("no layer is named; --layers help lists them")
-    names = _names(module)
-    chosen: set[str] = set()
+    names = list(modules.layers(module))
+    chosen: set[tuple[str, str]] = set()
     for pattern in patterns:
-        parts = ("[^.]*" if c == "*" else "[^.]" if c == "?" else re.escape(c) for c in pattern)
-        matches = set(filter(re.compile("".join(parts)).fullmatch, names))
+        matches = _matches(pattern, names)
         if not matches:
             near = nearest(pattern, names)
             raise ValueError(f"no layer {pattern!r}{near}; --layers help lists all")
         chosen |= matches
-    return [name for name in names if name in chosen]
+    place = {name: number for number, name in enumerate(names)}
+    ordered = sorted(chosen, key=lambda layer: (place[layer[0]], layer[1]))
+    return [f"{name}:{part}" if part else name for name, part in ordered]
 
 
-def _names(module: nn.Module) -> list[str]:
-    return [name for name, _ in module.named_modules(remove_duplicate=False) if name]
+def _matches(pattern: str, names: Sequence[str]) -> set[tuple[str, str]]:
+    """Return name and output of the layers that a pattern means."""
+    layer, _, part = pattern.partition(":")
+    for wanted, output in ((pattern, ""), (layer, part)):
+        for spelt in (wanted, modules.plain_name(wanted)):
+            found = {(name, output) for name in names if _fits(spelt, name)}
+            if found:
+                return found
+    return set()
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Tell whether a name matches, dotted part by dotted part."""
+    wanted, given = pattern.split("."), name.split(".")
+    return len(wanted) == len(given) and all(
+        # a bracket stands for itself
+        fnmatchcase(part, one.replace("[", "[[]"))
+        for one, part in zip(wanted, given, strict=True)
+    )
 
 
 def probe_layers(
@@ -68,19 +104,22 @@ def probe_layers(
     names: Sequence[str] | None = None,
     size: Grid = (224, 224),
     device: torch.device | str | None = None,
+    channels: int = 3,
 ) -> list[LayerInfo]:
-    """Find out what layers give, by one forward pass over two blank images.
+    """Find out what layers give, by forward passes over two blank images and ten of noise.
 
     Parameters
     ----------
     module
         In eval mode.
     names
-        Dotted names; all layers if None.
+        Dotted names, as `resolve` gives them; all layers if None.
     size
         Height and width of the input in pixels.
     device
-        Of the blank images; by default that of the network's first parameter.
+        Of the images; by default that of the network's first parameter.
+    channels
+        Of the input: 3, or 1 for a network of grey images.
 
     Returns
     -------
@@ -89,28 +128,95 @@ def probe_layers(
     Raises
     ------
     ValueError
-        If the network is in training mode.
+        If the network is in training mode, or a layer has no output of that name.
     RuntimeError
         If the forward pass fails.
     """
     if module.training:
         raise ValueError("the network is in training mode and would change: call its eval() first")
-    if device is None:
-        device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    device = own_device(module) if device is None else device
     record = _Record(size)
-    handles = [layer.register_forward_hook(record) for layer in module.modules()]
-    try:
-        with torch.inference_mode():
-            module(torch.zeros(_PROBED, 3, *size, device=device))
-    # A network may raise anything; it is said in one line and stays chained.
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise RuntimeError(f"the network fails on {size[0]}x{size[1]} images, {reason}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    names = _names(module) if names is None else names
-    return [record.info(name, module.get_submodule(name)) for name in names]
+    inside = modules.layers(module)
+    # a module that is its own layer, in a network of one
+    _run(module, blank(_PROBED, channels, size, device), dict.fromkeys(module.modules(), record))
+    infos = [record.info(n, *_named(n, inside)) for n in (inside if names is None else names)]
+    infos = [_contained(info, module, inside) for info in infos]
+    return _placed(module, infos, inside, size, device, channels)
+
+
+def _run(
+    module: nn.Module, batch: Tensor, hooks: dict[nn.Module, Callable[[Any, Any, Any], None]]
+) -> None:
+    """Show images to a network while hooks hang on some of its layers."""
+    with ExitStack() as stack:
+        for layer, hook in hooks.items():
+            # the parts of a scripted one take none, and none would run
+            if not isinstance(layer, torch.jit.ScriptModule):
+                stack.callback(layer.register_forward_hook(hook).remove)
+        show(module, batch)
+
+
+def _named(name: str, inside: dict[str, nn.Module]) -> tuple[nn.Module, str]:
+    """Return a layer, and which of its outputs is meant."""
+    if name in inside:
+        return inside[name], ""
+    layer, _, part = name.partition(":")
+    return inside[layer], part
+
+
+def _contained(info: LayerInfo, module: nn.Module, inside: dict[str, nn.Module]) -> LayerInfo:
+    """Say of a layer that never runs what it is, where that is known."""
+    if info.calls:
+        return info
+    layer = inside[info.module]
+    if modules.is_container_of_fx(module, layer):
+        return replace(info, why="it only groups others in a network that FX traced, name one")
+    if isinstance(layer, torch.jit.ScriptModule):
+        return replace(info, why="it is part of a TorchScript module, whose layers cannot be read")
+    return info
+
+
+def _placed(
+    module: nn.Module,
+    infos: list[LayerInfo],
+    inside: dict[str, nn.Module],
+    size: Grid,
+    device: torch.device | str,
+    channels: int,
+) -> list[LayerInfo]:
+    """Say of each grid whether its cells are places in the image."""
+    looked = [info for info in infos if info.grid and min(info.grid) > 1 and not info.remark]
+    corners = {info.name: Corners() for info in looked}
+    hooks: dict[nn.Module, Callable[[Any, Any, Any], None]] = {}
+    for layer in {inside[info.module] for info in looked}:
+        here = [info for info in looked if inside[info.module] is layer]
+        hooks[layer] = _seeing(here, corners)
+    for seed in _SEEDS if looked else ():
+        try:
+            _run(module, corner_images(size, seed, channels).to(device), hooks)
+        except RuntimeError:
+            # a network of a fixed number of images; nothing is known then
+            break
+    return [_judged(info, corners) for info in infos]
+
+
+def _seeing(infos: list[LayerInfo], corners: dict[str, Corners]) -> Callable[[Any, Any, Any], None]:
+    def hook(_layer: nn.Module, _inputs: Any, output: Any) -> None:
+        for info in infos:
+            corners[info.name].see(to_maps(output, info))
+
+    return hook
+
+
+def _judged(info: LayerInfo, corners: dict[str, Corners]) -> LayerInfo:
+    """Add what the corners said; a coarser grid that they do not confirm is none."""
+    seen = corners.get(info.name)
+    if seen is None:
+        return info
+    if info.guess == "coarser" and not seen.placed:
+        why = f"no map with {math.prod(info.grid or ())} cells came before"
+        return replace(info, layout="none", units=0, grid=None, guess="", why=why)
+    return replace(info, placed=seen.placed)
 
 
 class _Record:
@@ -118,21 +224,41 @@ class _Record:
 
     def __init__(self, size: Grid) -> None:
         self._size = size
-        self._seen: dict[nn.Module, Layout] = {}
+        self._seen: dict[nn.Module, dict[str, Layout]] = {}
         self._calls: dict[nn.Module, int] = {}
-        self._grids: list[Grid] = []
+        self._passed = Passed()
 
     def __call__(self, layer: nn.Module, _inputs: Any, output: Any) -> None:
         self._calls[layer] = self._calls.get(layer, 0) + 1
         if layer in self._seen:
             return
-        seen = self._seen[layer] = recognise(output, _PROBED, self._size, self._grids)
-        if seen.layout in ("NCHW", "NHWC") and seen.grid and min(seen.grid) > 1:
-            self._grids.insert(0, seen.grid)
+        found = parts(output)
+        self._seen[layer] = {name: self._recognised(layer, one) for name, one in found.items()}
 
-    def info(self, name: str, layer: nn.Module) -> LayerInfo:
+    def _recognised(self, layer: nn.Module, output: Any) -> Layout:
+        if not isinstance(output, Tensor):
+            return Layout(output=type(output).__name__)
+        makes_maps = isinstance(layer, _MAPS) or (
+            isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 1
+        )
+        found = recognise(output, _PROBED, self._size, self._passed, makes_maps)
+        makes_units = isinstance(layer, nn.Linear | nn.LayerNorm)
+        self._passed.note(found, output.shape, makes_units)
+        return found
+
+    def info(self, name: str, layer: nn.Module, part: str) -> LayerInfo:
         kind = type(layer).__name__
         if layer not in self._seen:
-            return LayerInfo(name, kind)
-        order, fields = list(self._seen).index(layer), self._seen[layer]._asdict()
-        return LayerInfo(name, kind, calls=self._calls[layer], order=order, **fields)
+            return LayerInfo(name, kind, part=part)
+        seen = self._seen[layer]
+        if part and part not in seen:
+            known = [other for other in seen if other]
+            has = f"it has {', '.join(known)}" if known else "it has one"
+            raise ValueError(f"layer {name}: no output {part!r}{nearest(part, known)}; {has}")
+        order = list(self._seen).index(layer)
+        found = seen[part] if part else next(iter(seen.values()), Layout(output="None"))
+        outputs = tuple(seen) if len(seen) > 1 else ()
+        return LayerInfo(
+            name, kind, calls=self._calls[layer], order=order, part=part, outputs=outputs,
+            **found._asdict(),
+        )  # fmt: skip

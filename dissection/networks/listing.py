@@ -12,7 +12,13 @@ def suggest(infos: Sequence[LayerInfo]) -> list[str]:
     a ViT, three evenly spaced of its blocks.
     """
     # What lies deeper are parts of blocks, some with grids of their own (windows of attention).
-    usable = [i for i in infos if not i.remark and i.grid and min(i.grid) > 1 and _depth(i) <= 2]
+    # A grid that is a guess, or no place in the image, is nothing to begin with.
+    usable = [
+        i
+        for i in infos
+        if not i.remark and i.grid and min(i.grid) > 1 and _depth(i) <= 2
+        and not i.guess and i.placed is not False
+    ]  # fmt: skip
     usable.sort(key=lambda info: info.order)
     last = {}
     for info in sorted(usable, key=_depth, reverse=True):
@@ -61,7 +67,7 @@ def _rows(infos: list[LayerInfo]) -> Iterator[tuple[str, ...]]:
     start = 0
     while start < len(infos):
         block = _subtree(infos, start)
-        yield _row(infos[start], infos[start].name, infos[start].remark)
+        yield _row(infos[start], infos[start].name, _note(infos[start]))
         yield from _rows(block[1:])
         end = start = start + len(block)
         while len(block) > 1 and _alike(block, _subtree(infos, end)):
@@ -77,6 +83,11 @@ def _row(info: LayerInfo, name: str, note: str) -> tuple[str, ...]:
     return name, info.kind, str(info.units or "-"), grid, note
 
 
+def _note(info: LayerInfo) -> str:
+    """Return what to mind of a layer."""
+    return info.remark or "; ".join(info.caveats)
+
+
 def _subtree(infos: list[LayerInfo], start: int) -> list[LayerInfo]:
     """Return the layer at an index and those inside it, which follow it."""
     end = start + 1
@@ -90,7 +101,7 @@ def _alike(block: list[LayerInfo], other: list[LayerInfo]) -> bool:
     if not other or block[0].name.rpartition(".")[0] != other[0].name.rpartition(".")[0]:
         return False
     said = [
-        [_row(i, i.name.removeprefix(layers[0].name), i.remark) for i in layers]
+        [_row(i, i.name.removeprefix(layers[0].name), _note(i)) for i in layers]
         for layers in (block, other)
     ]
     return said[0] == said[1]

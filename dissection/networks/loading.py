@@ -19,9 +19,11 @@ from broden.system.text import nearest
 from dissection.networks import mini, published
 from dissection.networks.fingerprint import digest
 from dissection.networks.layers import probe_layers
+from dissection.networks.layouts import LayerInfo
 from dissection.networks.listing import suggest
 from dissection.networks.own import from_factory
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.running import ready
 
 __all__ = [
     "LOADERS",
@@ -32,6 +34,7 @@ __all__ = [
     "digest",
     "load",
     "names",
+    "probed",
 ]
 
 # name, weight file, whether to leave the weights random -> module, its input, its own weights
@@ -138,16 +141,17 @@ def load(
         raise ValueError(f"random weights and weights from {weights} exclude each other")
     path = None if weights is None else Path(weights)
     loader = _loader(name)
+    given: dict[str, Any] = {"size": input_size, "mean": mean, "std": std}
+    overrides = {field: value for field, value in given.items() if value is not None}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         module, preprocessing, described = loader(name, path, random_weights)
+        module, preprocessing = ready(name, module, replace(preprocessing, **overrides))
     if path is not None:
         described = f"{path.name} (sha256 {file_digest(path)})"
     elif random_weights:
         described = f"random (seed {seed})"
-    given: dict[str, Any] = {"size": input_size, "mean": mean, "std": std}
-    overrides = {field: value for field, value in given.items() if value is not None}
-    return Network(name, module.eval(), replace(preprocessing, **overrides), described)
+    return Network(name, module, preprocessing, described)
 
 
 def default_layers(network: Network) -> list[str]:
@@ -163,7 +167,26 @@ def default_layers(network: Network) -> list[str]:
     entry = LOADERS.get(network.name)
     if entry is not None and entry.layers:
         return list(entry.layers)
-    return suggest(probe_layers(network.module, size=network.preprocessing.size))
+    return suggest(probed(network))
+
+
+def probed(network: Network, layers: Sequence[str] | None = None) -> list[LayerInfo]:
+    """Return what layers of a network give for its own input; of all layers unless told.
+
+    Parameters
+    ----------
+    network : Network
+        From `load`.
+    layers : sequence of str, optional
+        Dotted names, as `layers.resolve` gives them.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `layers.probe_layers`.
+    """
+    size, channels = network.preprocessing.size, network.preprocessing.channels
+    return probe_layers(network.module, layers, size, channels=channels)
 
 
 def _loader(name: str) -> Loader:

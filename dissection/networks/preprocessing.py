@@ -18,6 +18,9 @@ __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "INTERPOLATIONS", "Preprocessing"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# Red, green and blue in the luma of ITU-R BT.601.
+_LUMA = (0.299, 0.587, 0.114)
+
 INTERPOLATIONS: dict[str, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -40,6 +43,9 @@ class Preprocessing:
         Of red, green and blue, on the scale where 255 is 1.
     interpolation : str
         One of `INTERPOLATIONS`; how an image is resized to `size`.
+    channels : int
+        3, or 1 for a network of grey images: it is shown the luma of ITU-R BT.601, normalised with
+        the luma of `mean` and `std`.
 
     Raises
     ------
@@ -56,6 +62,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     interpolation: str = "bilinear"
+    channels: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _checked_size(self.size))
@@ -66,6 +73,8 @@ class Preprocessing:
         if self.interpolation not in INTERPOLATIONS:
             allowed = ", ".join(INTERPOLATIONS)
             raise ValueError(f"unknown interpolation {self.interpolation!r}; allowed: {allowed}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 3, or 1 for grey images, got {self.channels!r}")
 
     @property
     def resample(self) -> Image.Resampling:
@@ -73,8 +82,14 @@ class Preprocessing:
         return INTERPOLATIONS[self.interpolation]
 
     def as_dict(self) -> dict[str, object]:
-        """Return the fields as JSON knows them, for the run card and the content key."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Return the fields as JSON knows them, for the run card and the content key.
+
+        Channels are left out where there are three, which goes without saying.
+        """
+        fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        if self.channels == 3:
+            del fields["channels"]
+        return fields
 
     def normalise(self, batch: Tensor) -> Tensor:
         """Scale decoded pixels to the network's input, (x / 255 - mean) / std.
@@ -88,7 +103,7 @@ class Preprocessing:
 
         Returns
         -------
-        (N, 3, h, w) float32 Tensor in channels_last memory format, on the device of `batch`.
+        (N, channels, h, w) float32 Tensor in channels_last memory format, on the device of `batch`.
 
         Raises
         ------
@@ -100,11 +115,21 @@ class Preprocessing:
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise ValueError(f"a batch of pixels must be (N, h, w, 3), got {tuple(batch.shape)}")
         n, h, w, _ = batch.shape
+        if self.channels == 1:
+            return _grey(batch, self.mean, self.std)
         # Rows of w*3 values: a broadcast over the innermost 3 would run in loops of length three.
         rows = batch.reshape(n * h, w * 3).to(torch.float32)
         mean, std = (torch.tensor(v, device=batch.device).repeat(w) for v in (self.mean, self.std))
         rows.div_(255).sub_(mean).div_(std)
         return rows.view(n, h, w, 3).permute(0, 3, 1, 2)
+
+
+def _grey(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return the normalised luma of pixels, (N, 1, h, w) float32."""
+    weights = torch.tensor(_LUMA, device=batch.device)
+    luma = (batch.to(torch.float32) * weights).sum(3, keepdim=True)
+    middle, spread = (sum(w * v for w, v in zip(_LUMA, vs, strict=True)) for vs in (mean, std))
+    return luma.div_(255).sub_(middle).div_(spread).permute(0, 3, 1, 2)
 
 
 def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:

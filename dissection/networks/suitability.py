@@ -19,7 +19,10 @@ def require_units(infos: Sequence[LayerInfo]) -> None:
     for info in infos:
         name = f"layer {info.name} ({info.kind})"
         if info.calls == 0:
-            raise ValueError(f"{name} never runs in a forward pass; --layers help lists others")
+            why = f" ({info.why})" if info.why else ""
+            raise ValueError(
+                f"{name} never runs in a forward pass{why}; --layers help lists others"
+            )
         if info.calls > 1:
             raise ValueError(
                 f"{name} runs {info.calls} times in a forward pass, so its maps are not one: "
@@ -27,7 +30,8 @@ def require_units(infos: Sequence[LayerInfo]) -> None:
             )
         if info.grid is None and info.layout not in ("vector", "class"):
             raise ValueError(
-                f"{name} gives no maps but {info.output} for two images; "
+                f"{name} gives no maps but {info.output} for two images"
+                f"{info.why and ', '}{info.why}; "
                 "--layers help lists the layers that have a grid"
             )
 
@@ -43,7 +47,7 @@ def class_tokens(infos: Sequence[LayerInfo]) -> list[LayerInfo]:
         Naming the first layer that has neither.
     """
     for info in infos:
-        if info.layout != "vector" and info.layout in ("NCHW", "NHWC", "none", "tokens+0"):
+        if info.layout != "vector" and not _leads(info.layout):
             raise ValueError(
                 f"layer {info.name} ({info.kind}) has no class token ({info.layout}); "
                 "use --pooling mean or max"
@@ -52,6 +56,11 @@ def class_tokens(infos: Sequence[LayerInfo]) -> list[LayerInfo]:
         info if info.layout == "vector" else replace(info, layout="class", grid=None)
         for info in infos
     ]
+
+
+def _leads(layout: str) -> bool:
+    """Tell whether tokens before those of the grid come first in a layout."""
+    return layout.startswith("tokens+") and layout != "tokens+0"
 
 
 def require_grid(infos: Sequence[LayerInfo]) -> None:

@@ -163,7 +163,8 @@ def test_hooks_are_removed_however_the_context_is_left():
             forward(images())
             raise ZeroDivisionError
         assert no_hooks(module)
-    with pytest.raises(AttributeError), capture(module, [*infos, renamed(infos[0], "gone")], fail):
+    gone = [*infos, renamed(infos[0], "gone")]
+    with pytest.raises(KeyError, match="gone"), capture(module, gone, fail):
         pass
     assert no_hooks(module)
 

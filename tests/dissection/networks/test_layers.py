@@ -4,8 +4,9 @@ from torch import nn
 
 from broden.system.text import nearest
 from dissection.networks.layers import probe_layers, resolve
-from dissection.networks.layouts import LayerInfo, recognise, to_maps
+from dissection.networks.layouts import LayerInfo, to_maps
 from dissection.networks.listing import describe, suggest
+from dissection.networks.recognition import Passed, recognise
 from dissection.networks.suitability import require_grid
 from tests.dissection.small_networks import SIZE, Attention, Odd, Residual, images, seeded
 
@@ -84,7 +85,7 @@ def test_nearest_is_empty_where_nothing_is_like_it():
 def test_convolutions_have_their_units_grid_and_order():
     infos = probed(seeded(Residual))
     assert infos["conv1"] == LayerInfo(
-        "conv1", "Conv2d", 4, (16, 16), "NCHW", 1, 0, "float32 (2, 4, 16, 16)"
+        "conv1", "Conv2d", 4, (16, 16), "NCHW", 1, 0, "float32 (2, 4, 16, 16)", placed=True
     )
     assert infos["bn2"].grid == (8, 8)
     assert infos["conv1"].order < infos["bn2"].order < infos["shortcut"].order
@@ -188,7 +189,7 @@ def test_swin_has_units_last():
     ],
 )
 def test_layouts_are_told_by_shape(shape, size, earlier, expected):
-    found = recognise(torch.zeros(shape), 2, size, earlier)
+    found = recognise(torch.zeros(shape), 2, size, Passed(earlier))
     assert (found.layout, found.units, found.grid) == expected
 
 
