@@ -11,6 +11,7 @@ from broden.probe import Probe
 from broden.system.files import file_name
 from dissection.activations.forward import Plan, run_images
 from dissection.activations.shards import ShardStore
+from dissection.activations.trial import Trial, try_out
 from dissection.config import Execution
 from dissection.crosscheck import findings
 from dissection.crosscheck.check import crosscheck
@@ -73,12 +74,39 @@ def run(
     # torch's stubs lack the form with both
     network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     layers = _layers(network, patterns, labelers)
+    size, channels = network.preprocessing.size, network.preprocessing.channels
+    trial = try_out(network.module, layers, size, channels)
     for labeler in labelers:
         labeler.prepare(device)
     labelling = {key: value for one in labelers for key, value in one.settings().items()}
-    settings = card.settings(network, layers, probe, method, labelling)
+    settings = card.settings(network, layers, probe, method, labelling, trial.outputs)
+    caveats = _caveats(layers, trial)
+    plan = _plan(network, probe, layers, labelers, execution, device)
+    with folder.locked() if ranks.leads else nullcontext():
+        complete, settings = ranks.all(
+            folder.claim(settings) if ranks.leads else (False, settings)
+        )[0]
+        store = ShardStore(folder.shards, card.content_key(settings))
+        job = Job(plan, store, execution, ranks, bar, {})
+        if complete:
+            if ranks.leads:
+                _clear_leftovers(folder, store)
+            ranks.wait()
+            return f"{folder.path} is complete with these settings, nothing to do"
+        with torch.inference_mode():
+            return _run(job, folder, settings, labelers, caveats)
+
+
+def _plan(
+    network: Network,
+    probe: Probe,
+    layers: Sequence[LayerInfo],
+    labelers: Sequence[Labeler],
+    execution: Execution,
+    device: torch.device,
+) -> Plan:
     quantiles = [one.quantile for one in labelers if one.quantile is not None]
-    plan = Plan(
+    return Plan(
         network,
         probe,
         layers,
@@ -88,17 +116,19 @@ def run(
         execution.batch_size,
         execution.decoders(device.type),
     )
-    store = ShardStore(folder.shards, card.content_key(settings))
-    job = Job(plan, store, execution, ranks, bar, {})
-    with folder.locked() if ranks.leads else nullcontext():
-        complete = ranks.all(folder.claim(settings) if ranks.leads else None)[0]
-        if complete:
-            if ranks.leads:
-                _clear_leftovers(folder, store)
-            ranks.wait()
-            return f"{folder.path} is complete with these settings, nothing to do"
-        with torch.inference_mode():
-            return _run(job, folder, settings, labelers)
+
+
+def _caveats(layers: Sequence[LayerInfo], trial: Trial) -> list[str]:
+    """Return what whoever reads the results must know, a sentence each; and warn of it."""
+    found = [f"layer {info.name}: {caveat}" for info in layers for caveat in info.caveats]
+    if trial.random:
+        found.append(
+            f"the network is not deterministic: layer {', '.join(trial.random)} gave two different "
+            "answers to the same images, so labels differ from start to start"
+        )
+    for caveat in found:
+        log.warning("warning: %s", caveat)
+    return found
 
 
 def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:
@@ -124,7 +154,13 @@ def _layers(
     return infos
 
 
-def _run(job: Job, folder: RunFolder, settings: dict, labelers: Sequence[Labeler]) -> str:
+def _run(
+    job: Job,
+    folder: RunFolder,
+    settings: dict,
+    labelers: Sequence[Labeler],
+    caveats: Sequence[str],
+) -> str:
     plan, found = job.plan, job.plan.images(job.store.finished(job.shards()))
     if found:
         everything = plan.images(job.shards())
@@ -141,7 +177,7 @@ def _run(job: Job, folder: RunFolder, settings: dict, labelers: Sequence[Labeler
         )
     outcomes = [outcome for fold in folds if (outcome := fold.outcome()) is not None]
     if job.ranks.leads:
-        _write(job, folder, settings, labelers, outcomes, restored, peak)
+        _write(job, folder, settings, labelers, outcomes, caveats, restored, peak)
     job.ranks.wait()
     resumed = f", {restored} of them from an earlier start" if restored else ""
     return f"{len(plan.probe)} images{resumed} in {sum(job.seconds.values()):.1f} s"
@@ -153,6 +189,7 @@ def _write(
     settings: dict,
     labelers: Sequence[Labeler],
     outcomes: Sequence[Outcome],
+    caveats: Sequence[str],
     restored: int,
     peak: int,
 ) -> None:
@@ -171,7 +208,9 @@ def _write(
         with job.timed("cross-check"):
             _crosscheck(job, folder.path, settings, outcomes)
     measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
-    complete = card.complete(settings, job.plan, job.execution, counts, definitions, measured)
+    complete = card.complete(
+        settings, job.plan, job.execution, counts, definitions, caveats, measured
+    )
     folder.write(complete)
     if not job.execution.keep_shards:
         job.store.clear()

@@ -254,7 +254,7 @@ class _Record:
         if part and part not in seen:
             known = [other for other in seen if other]
             has = f"it has {', '.join(known)}" if known else "it has one"
-            raise ValueError(f"layer {name}: no output {part!r}{nearest(part, known)}; {has}")
+            raise ValueError(f"layer {name}: no such output{nearest(part, known)}; {has}")
         order = list(self._seen).index(layer)
         found = seen[part] if part else next(iter(seen.values()), Layout(output="None"))
         outputs = tuple(seen) if len(seen) > 1 else ()

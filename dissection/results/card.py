@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,6 +39,7 @@ def settings(
     probe: Probe,
     method: str,
     labelling: dict[str, object],
+    outputs: Mapping[str, Sequence[float]],
 ) -> dict:
     """Return all that determines a result, as JSON knows it.
 
@@ -50,6 +51,8 @@ def settings(
         One of `config.METHODS`.
     labelling : dict
         What determines the labels besides, of all labelers of the method.
+    outputs : mapping
+        What the layers gave in a trial, see `activations.trial`.
     """
     return {
         "method": method,
@@ -59,6 +62,7 @@ def settings(
             "weights": network.weights,
             "digest": network.digest(),
             "preprocessing": network.preprocessing.as_dict(),
+            "outputs": dict(outputs),
         },
         "probe": {"name": probe.name, "images": len(probe), "digest": probe.digest},
         "layers": {
@@ -72,7 +76,7 @@ def content_key(settings: dict) -> str:
     """Return the digest of what determines the shards: not what is only counted from them."""
     model = settings["model"]
     content = {
-        "model": [model["digest"], model["preprocessing"]],
+        "model": [model["digest"], model["preprocessing"], model["outputs"]],
         "probe": settings["probe"]["digest"],
         "layers": settings["layers"],
         "quantile": settings.get("quantile"),
@@ -88,6 +92,7 @@ def complete(
     execution: Execution,
     counts: dict[str, dict],
     definitions: dict[str, str],
+    caveats: Sequence[str],
     run: Measured,
 ) -> dict:
     """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone."""
@@ -97,6 +102,7 @@ def complete(
         "status": schema.COMPLETE,
         "settings": settings,
         "definitions": definitions,
+        **({"caveats": list(caveats)} if caveats else {}),
         "probe": plan.probe.facts(),
         "counts": counts,
         "host": {

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from dissection.config import labelers_of
 from dissection.results import schema
 from dissection.results.storage import write_json
+from dissection.results.trials import adopted
 
 
 class RunFolder:
@@ -111,8 +112,11 @@ class RunFolder:
         finally:
             lock.release()
 
-    def claim(self, settings: dict) -> bool:
-        """Take the directory for a run with these settings and return whether it is complete.
+    def claim(self, settings: dict) -> tuple[bool, dict]:
+        """Take the directory for a run and return whether it is complete, and its settings.
+
+        These are the given ones but for what an earlier start measured and this one only nearly
+        repeats, see `trials.adopted`.
 
         Parameters
         ----------
@@ -136,12 +140,13 @@ class RunFolder:
                     f"{self.path} holds something else ({foreign[0]}); choose another --out"
                 )
             self.write({"status": schema.RUNNING, "settings": settings})
-            return False
+            return False, settings
+        settings = adopted(card.get("settings", {}), settings)
         different = differences(card.get("settings", {}), settings)
         if different and not is_complete(card) and not any(self.shards.glob("*.npz")):
             # nothing of the other run was finished, so nothing is lost
             self.write({"status": schema.RUNNING, "settings": settings})
-            return False
+            return False, settings
         if different:
             raise ValueError(
                 f"{self.path} belongs to a run with other settings: {'; '.join(different)}; "
@@ -149,7 +154,7 @@ class RunFolder:
             )
         for partial in self.path.rglob("*.part"):
             partial.unlink()
-        return is_complete(card)
+        return is_complete(card), settings
 
     def write(self, card: dict) -> None:
         """Write the run card."""

@@ -40,7 +40,7 @@ def changed(**changes):
 
 def test_empty_folder_is_claimed(folder):
     assert folder.card() is None
-    assert folder.claim(SETTINGS) is False
+    assert folder.claim(SETTINGS)[0] is False
     card = json.loads((folder.path / CARD).read_text())
     assert card == {"format": FORMAT, "status": "running", "settings": SETTINGS}
 
@@ -50,7 +50,7 @@ def test_running_folder_is_claimed_again(folder):
     before = (folder.path / CARD).read_bytes()
     folder.shards.mkdir()
     (folder.shards / "000000.npz").write_bytes(b"x")
-    assert folder.claim(changed()) is False
+    assert folder.claim(changed())[0] is False
     assert (folder.path / CARD).read_bytes() == before
 
 
@@ -58,13 +58,13 @@ def test_complete_folder_says_so(folder):
     folder.claim(SETTINGS)
     folder.write({"status": "complete", "settings": SETTINGS, "host": {"device": "cpu"}})
     (folder.path / "units.csv").write_text("unit\n")
-    assert folder.claim(changed()) is True
+    assert folder.claim(changed())[0] is True
     assert folder.card()["host"] == {"device": "cpu"}
 
 
 def test_start_that_was_killed_while_it_wrote_the_card_is_no_other_content(folder):
     (folder.path / f"{CARD}.4711.part").write_bytes(b"{")
-    assert folder.claim(SETTINGS) is False
+    assert folder.claim(SETTINGS)[0] is False
 
 
 def finish_a_shard(folder):
@@ -74,7 +74,7 @@ def finish_a_shard(folder):
 
 def test_start_that_finished_nothing_gives_way_to_other_settings(folder):
     folder.write({"status": "running", "settings": SETTINGS})
-    assert folder.claim(changed(quantile=0.01)) is False
+    assert folder.claim(changed(quantile=0.01))[0] is False
     assert folder.card()["settings"]["quantile"] == 0.01
 
 
@@ -90,7 +90,7 @@ def test_refused_folder_is_not_touched(folder):
 
 def test_settings_may_be_in_any_order(folder):
     folder.claim(SETTINGS)
-    assert folder.claim(dict(reversed(SETTINGS.items()))) is False
+    assert folder.claim(dict(reversed(SETTINGS.items())))[0] is False
 
 
 @pytest.mark.parametrize("status", ["running", "complete"])
@@ -167,7 +167,7 @@ def test_folder_is_locked_against_another_process(tmp_path, started):
     other.wait()
     # whoever dies leaves no lock behind
     with mine.locked():
-        assert mine.claim(SETTINGS) is False
+        assert mine.claim(SETTINGS)[0] is False
 
 
 def test_lock_is_released_after_a_failure(tmp_path):
