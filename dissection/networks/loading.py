@@ -24,6 +24,7 @@ from dissection.networks.listing import suggest
 from dissection.networks.own import from_factory
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.running import ready
+from dissection.networks.sources import dense, huggingface
 
 __all__ = [
     "LOADERS",
@@ -61,7 +62,13 @@ LOADERS: dict[str, Entry] = {
     "resnet18_places365": Entry(published.places365),
     "resnet50_places365": Entry(published.places365),
 }
-_FORMS = "a torchvision name, timm:NAME, package.module:factory, file.py:factory"
+SOURCES: dict[str, Loader] = {
+    "timm:": published.from_timm,
+    "hf:": huggingface.from_transformers,
+}
+"""By how their names begin, networks of other libraries."""
+
+_FORMS = "a torchvision name, timm:NAME, hf:NAME, package.module:factory, file.py:factory"
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Network:
 
 def names() -> list[str]:
     """Return the names of all built-in networks, those in `LOADERS` first."""
-    return [*LOADERS, *published.torchvision_names()]
+    return [*LOADERS, *published.torchvision_names(), *dense.names()]
 
 
 def load(
@@ -193,12 +200,17 @@ def _loader(name: str) -> Loader:
     """Return what loads networks of that name."""
     if name in LOADERS:
         return LOADERS[name].load
-    if name.startswith("timm:"):
-        return published.from_timm
+    for prefix, source in SOURCES.items():
+        if name.startswith(prefix):
+            return source
     if ":" in name:
         return from_factory
     if name in published.torchvision_names():
         return published.from_torchvision
+    if name in dense.names():
+        return dense.from_torchvision_dense
+    if refusal := dense.refusal(name):
+        raise ValueError(refusal)
     raise ValueError(
         f"unknown network {name!r}{nearest(name, names())}; allowed: {', '.join(LOADERS)}, {_FORMS}"
     )

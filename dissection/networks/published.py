@@ -20,6 +20,7 @@ __all__ = [
     "PLACES365_URL",
     "Loaded",
     "efficientnet_lite0",
+    "fill",
     "from_timm",
     "from_torchvision",
     "places365",
@@ -63,7 +64,7 @@ def from_torchvision(name: str, weights: Path | None, random_weights: bool) -> L
         options = {"image_size": published.meta["min_size"][0]}
     module = torchvision.models.get_model(name, weights=None, **options)
     if not random_weights:
-        _fill(module, weights, published.url)
+        fill(module, weights, published.url)
     transforms = published.transforms()
     preprocessing = Preprocessing(
         size=transforms.crop_size[0],
@@ -90,14 +91,24 @@ def places365(name: str, weights: Path | None, random_weights: bool) -> Loaded:
     module = torchvision.models.get_model(architecture, weights=None, num_classes=365)
     url = PLACES365_URL.format(architecture)
     if not random_weights:
-        _fill(module, weights, url)
+        fill(module, weights, url)
     return module, Preprocessing(), url.rpartition("/")[2]
 
 
-def _fill(module: nn.Module, weights: Path | None, url: str) -> None:
-    """Load the given file, or else the published one."""
+def fill(
+    module: nn.Module, weights: Path | None, url: str, unbuilt: tuple[str, ...] = _AUXILIARY
+) -> None:
+    """Load the given file, or else the published one, but for the parts that are not built.
+
+    Raises
+    ------
+    RuntimeError
+        If the published file cannot be downloaded.
+    FileNotFoundError, ValueError
+        If a file is missing or does not fit.
+    """
     state = fetch(url) if weights is None else checkpoints.read(weights)
-    for name in [name for name in state if name.startswith(_AUXILIARY)]:
+    for name in [name for name in state if name.startswith(unbuilt)]:
         del state[name]
     checkpoints.load_into(module, state, weights or url.rpartition("/")[2])
 

@@ -139,7 +139,12 @@ def _sequence(output: Tensor, axis: int, size: Grid, passed: Passed) -> Layout:
     prefix, grid = _filled(tokens, passed.grids)
     if grid:
         return Layout(f"tokens+{prefix}", units, grid, "", axis, "square" if table else "")
-    prefix, grid = _filled(units, passed.grids)
+    # what stands before the tokens was units before, or the map before was laid out flat
+    flat = [] if passed.lengths else [g for g in passed.grids[:1] if g[0] * g[1] >= _FEW_CELLS]
+    if tokens in passed.widths:
+        prefix, grid = _filled(units, passed.grids)
+    else:
+        prefix, grid = _filled(units, flat, 0)
     if grid and not axis:
         return Layout(f"channels+{prefix}", tokens, grid)
     earlier = passed.grids or passed.guessed

@@ -87,9 +87,7 @@ def test_the_first_of_several_outputs_is_said_and_others_can_be_chosen():
 
 def test_an_output_that_is_none_of_them_is_named():
     module = seeded(Pyramid)
-    with pytest.raises(
-        ValueError, match="layer backbone:hihg: no such output, nearest: high;"
-    ):
+    with pytest.raises(ValueError, match="layer backbone:hihg: no such output, nearest: high;"):
         probe_layers(module, resolve(module, "backbone:hihg"), SIZE)
     with pytest.raises(ValueError, match="layer backbone.low:x: no such output; it has one"):
         probe_layers(module, resolve(module, "backbone.low:x"), SIZE)
