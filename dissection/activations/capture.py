@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dissection.config import PRECISIONS
 from dissection.networks import modules
+from dissection.networks.heads import register
 from dissection.networks.layers import probe_layers, resolve
 from dissection.networks.layouts import LayerInfo, to_maps
 from dissection.networks.modules import eager
@@ -116,7 +117,7 @@ def capture(
 
     with ExitStack() as stack:
         for info in infos:
-            handle = inside[info.module].register_forward_hook(hooks.hook(info.name))
+            handle = register(inside[info.module], info.part, hooks.hook(info.name))
             stack.callback(handle.remove)
         yield forward
 

@@ -6,7 +6,8 @@ and over noise tell units, grid and layout of each. Nothing here keeps activatio
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from broden.system.text import nearest
 from dissection.networks import modules
+from dissection.networks.heads import HEADS, Hook, has_heads, register
 from dissection.networks.layouts import Grid, LayerInfo, to_maps
 from dissection.networks.outputs import parts
 from dissection.networks.places import Corners, corner_images
@@ -29,6 +31,9 @@ __all__ = [
     "resolve",
     "to_maps",
 ]
+
+# A layer, what is wanted of it (see `heads`), and what is told of that.
+_Hooked = tuple[nn.Module, str, Hook]
 
 # Two blank images in a probing pass: an axis of that length tells where the batch is.
 _PROBED = 2
@@ -52,8 +57,9 @@ def resolve(module: nn.Module, patterns: Sequence[str] | str) -> list[str]:
     patterns
         Dotted names, or one string of them separated by commas. `*` and `?` stand for any
         characters, or one, within a dotted part: `layer*` means layer1 but not layer1.0. Behind a
-        colon may stand which of a layer's outputs is meant: `backbone:high`. What compiling and
-        data parallelism add to names (`_orig_mod.`, `module.`) may be there or not.
+        colon may stand which of a layer's outputs is meant, `backbone:high`, or that an attention's
+        heads are its units, `blocks.3.attn:heads`. What compiling and data parallelism add to names
+        (`_orig_mod.`, `module.`) may be there or not.
 
     Raises
     ------
@@ -135,24 +141,24 @@ def probe_layers(
     if module.training:
         raise ValueError("the network is in training mode and would change: call its eval() first")
     device = own_device(module) if device is None else device
-    record = _Record(size)
-    inside = modules.layers(module)
-    # a module that is its own layer, in a network of one
-    _run(module, blank(_PROBED, channels, size, device), dict.fromkeys(module.modules(), record))
-    infos = [record.info(n, *_named(n, inside)) for n in (inside if names is None else names)]
+    record, inside = _Record(size), modules.layers(module)
+    asked = [(name, *_named(name, inside)) for name in (inside if names is None else names)]
+    hooks: list[_Hooked] = [(layer, "", record.of(layer, "")) for layer in module.modules()]
+    # what a layer may be asked for besides what it returns
+    hooks += [(layer, HEADS, record.of(layer, HEADS)) for _, layer, p in asked if p == HEADS]
+    _run(module, blank(_PROBED, channels, size, device), hooks)
+    infos = [record.info(name, layer, part) for name, layer, part in asked]
     infos = [_contained(info, module, inside) for info in infos]
     return _placed(module, infos, inside, size, device, channels)
 
 
-def _run(
-    module: nn.Module, batch: Tensor, hooks: dict[nn.Module, Callable[[Any, Any, Any], None]]
-) -> None:
+def _run(module: nn.Module, batch: Tensor, hooks: Sequence[_Hooked]) -> None:
     """Show images to a network while hooks hang on some of its layers."""
     with ExitStack() as stack:
-        for layer, hook in hooks.items():
+        for layer, part, hook in hooks:
             # the parts of a scripted one take none, and none would run
             if not isinstance(layer, torch.jit.ScriptModule):
-                stack.callback(layer.register_forward_hook(hook).remove)
+                stack.callback(register(layer, part, hook).remove)
         show(module, batch)
 
 
@@ -187,10 +193,7 @@ def _placed(
     """Say of each grid whether its cells are places in the image."""
     looked = [info for info in infos if info.grid and min(info.grid) > 1 and not info.remark]
     corners = {info.name: Corners() for info in looked}
-    hooks: dict[nn.Module, Callable[[Any, Any, Any], None]] = {}
-    for layer in {inside[info.module] for info in looked}:
-        here = [info for info in looked if inside[info.module] is layer]
-        hooks[layer] = _seeing(here, corners)
+    hooks = [(inside[i.module], i.part, _seeing(i, corners[i.name])) for i in looked]
     for seed in _SEEDS if looked else ():
         try:
             _run(module, corner_images(size, seed, channels).to(device), hooks)
@@ -200,10 +203,9 @@ def _placed(
     return [_judged(info, corners) for info in infos]
 
 
-def _seeing(infos: list[LayerInfo], corners: dict[str, Corners]) -> Callable[[Any, Any, Any], None]:
+def _seeing(info: LayerInfo, corners: Corners) -> Hook:
     def hook(_layer: nn.Module, _inputs: Any, output: Any) -> None:
-        for info in infos:
-            corners[info.name].see(to_maps(output, info))
+        corners.see(to_maps(output, info))
 
     return hook
 
@@ -220,20 +222,25 @@ def _judged(info: LayerInfo, corners: dict[str, Corners]) -> LayerInfo:
 
 
 class _Record:
-    """A forward hook that notes what each layer gives when it first finishes."""
+    """Forward hooks that note what each layer gives when it first finishes."""
 
     def __init__(self, size: Grid) -> None:
         self._size = size
-        self._seen: dict[nn.Module, dict[str, Layout]] = {}
-        self._calls: dict[nn.Module, int] = {}
+        self._seen: dict[tuple[nn.Module, str], dict[str, Layout]] = {}
+        self._calls: Counter[tuple[nn.Module, str]] = Counter()
         self._passed = Passed()
 
-    def __call__(self, layer: nn.Module, _inputs: Any, output: Any) -> None:
-        self._calls[layer] = self._calls.get(layer, 0) + 1
-        if layer in self._seen:
-            return
-        found = parts(output)
-        self._seen[layer] = {name: self._recognised(layer, one) for name, one in found.items()}
+    def of(self, layer: nn.Module, part: str) -> Hook:
+        """Return the hook of a layer, or of its heads."""
+
+        def note(_layer: nn.Module, _inputs: Any, output: Any) -> None:
+            self._calls[layer, part] += 1
+            if (layer, part) not in self._seen:
+                found = parts(output)
+                seen = {name: self._recognised(layer, one) for name, one in found.items()}
+                self._seen[layer, part] = seen
+
+        return note
 
     def _recognised(self, layer: nn.Module, output: Any) -> Layout:
         if not isinstance(output, Tensor):
@@ -247,18 +254,21 @@ class _Record:
         return found
 
     def info(self, name: str, layer: nn.Module, part: str) -> LayerInfo:
-        kind = type(layer).__name__
-        if layer not in self._seen:
+        """Return what was noted of a layer."""
+        kind, heads = type(layer).__name__, part == HEADS and has_heads(layer)
+        key = (layer, HEADS if heads else "")
+        if key not in self._seen:
             return LayerInfo(name, kind, part=part)
-        seen = self._seen[layer]
-        if part and part not in seen:
+        seen = self._seen[key]
+        if part and part not in seen and not heads:
             known = [other for other in seen if other]
             has = f"it has {', '.join(known)}" if known else "it has one"
             raise ValueError(f"layer {name}: no such output{nearest(part, known)}; {has}")
-        order = list(self._seen).index(layer)
-        found = seen[part] if part else next(iter(seen.values()), Layout(output="None"))
+        order = list(self._seen).index(key)
+        first = next(iter(seen.values()), Layout(output="None"))
+        found = seen[part] if part and not heads else first
         outputs = tuple(seen) if len(seen) > 1 else ()
         return LayerInfo(
-            name, kind, calls=self._calls[layer], order=order, part=part, outputs=outputs,
+            name, kind, calls=self._calls[key], order=order, part=part, outputs=outputs,
             **found._asdict(),
         )  # fmt: skip

@@ -136,8 +136,9 @@ def to_maps(output: Any, info: LayerInfo) -> Tensor:
     RuntimeError
         If the output is not of the units and grid that were found.
     """
-    found = parts(output)
-    maps = found.get(info.part) if info.part else next(iter(found.values()), None)
+    found = {} if isinstance(output, Tensor) else parts(output)
+    first = next(iter(found.values()), output)
+    maps = found.get(info.part) if info.part and found else first
     if not isinstance(maps, Tensor):
         raise RuntimeError(f"layer {info.name} gave no tensor but {type(output).__name__}")
     seen = tuple(maps.shape)
