@@ -16,13 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from broden.labels import LabelTable
-from broden.schema import MAX_LABEL, Skipped
+from broden.schema import MAX_GRID, MAX_LABEL, Skipped
 from broden.sources.archive import DamagedArchiveError, Source, safe_name
 
 _META = ("image", "split", "ih", "iw", "sh", "sw")
 _NUMBER = re.compile(r"[0-9]+")
-#: A label grid is held in memory for many images at a time; no published one exceeds 384.
-MAX_GRID = 4096
 
 
 class Row(NamedTuple):
