@@ -31,7 +31,9 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
     """
     if not labelling.settings or not labelling.source.is_dir():
         return None
-    wanted = labelling.settings["probe"]
+    wanted = labelling.settings.get("probe")
+    if wanted is None:
+        return f"no photographs of {labelling.name}: its run card does not tell the probe set"
     card = RunFolder(labelling.source).card() or {}
     path = given or Path(card.get("host", {}).get("probe", wanted["name"]))
     try:
