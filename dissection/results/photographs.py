@@ -40,7 +40,7 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
         probe = _first(path, wanted["images"])
     except (OSError, ValueError) as error:
         return f"no photographs of {labelling.name}: {error}; give the probe set with --probe"
-    if probe.digest != wanted["digest"]:
+    if (probe.digest, len(probe)) != (wanted["digest"], wanted["images"]):
         return (
             f"no photographs of {labelling.name}: {path} is not the probe set of that run "
             f"({wanted['name']}, digest {wanted['digest'][:12]}); give it with --probe"
