@@ -23,6 +23,7 @@ from broden.digest import probe_digest
 from broden.images import decode
 from broden.planes import LabelBlock, StoredLabels, repeated
 from broden.schema import ProbeSetError, Skipped
+from broden.system.files import regular_file
 
 __all__ = ["ProbeSet", "ProbeSetError", "decode"]
 
@@ -66,6 +67,10 @@ class ProbeSet:
         self.path, self.limit = Path(path), limit
         if not self.path.exists():
             raise FileNotFoundError(f"{path}: no such probe file; make one with dissect-probe")
+        try:
+            regular_file(self.path, "probe file")
+        except ValueError as error:
+            raise ProbeSetError(str(error)) from error
         self._lock = threading.RLock()
         self._handle: h5py.File | None = None
         with self, self._reading() as file:

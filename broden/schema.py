@@ -16,6 +16,10 @@ from broden.labels import LabelTable
 VERSION = "broden/1"
 #: Label numbers are stored in 16 bits; the original layout cannot encode larger ones either.
 MAX_LABEL = 65535
+#: A label grid is held in memory for many images at a time; no published one exceeds 384.
+MAX_GRID = 4096
+#: Bytes to which a packed member may unpack that is read as a whole; ours are not packed.
+MOST_TABLE = 1 << 30
 
 SCHEMA = "schema"
 NAME = "name"
@@ -118,48 +122,23 @@ def check_structure(file) -> dict[str, int]:
         raise ProbeSetError(
             f"schema is {version!r}, this program reads {VERSION!r}; convert the source again"
         )
-    _check_links(file)
-    axes = _check_members(file)
+    from broden.system.hdf5 import RefusedError, check_links
+
+    try:
+        check_links(file)
+        axes = _check_members(file)
+    except RefusedError as error:
+        raise ProbeSetError(str(error)) from error
     _check_attributes(file, axes)
     _check_columns(file, axes)
     return axes
 
 
-def _check_links(file) -> None:
-    """Refuse whatever would read outside the file or run in circles."""
-    import h5py
-
-    seen, groups = set(), [file]
-    while groups:
-        group = groups.pop()
-        for name in group:
-            path = f"{group.name.rstrip('/')}/{name}"
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                kind = "an external" if isinstance(link, h5py.ExternalLink) else "a soft"
-                raise ProbeSetError(f"member {path!r} is {kind} link; links are refused")
-            member = group[name]
-            if isinstance(member, h5py.Group):
-                address = h5py.h5o.get_info(member.id).addr
-                if address in seen:
-                    raise ProbeSetError(f"group {path!r} is linked twice; links are refused")
-                seen.add(address)
-                groups.append(member)
-            elif isinstance(member, h5py.Dataset):
-                _check_storage(path, member)
-
-
-def _check_storage(path: str, dataset) -> None:
-    """Refuse data that live in other files."""
-    if dataset.is_virtual:
-        raise ProbeSetError(f"dataset {path!r} is virtual; all data must be in the file itself")
-    if dataset.external:
-        raise ProbeSetError(f"dataset {path!r} is stored in another file; that is refused")
-
-
 def _check_members(file) -> dict[str, int]:
-    """Match every member with its type and shape; the length of each axis comes out."""
+    """Match every member with its type, shape and size; the length of each axis comes out."""
     import h5py
+
+    from broden.system.hdf5 import check_size
 
     axes = {"32": 32}
     for path, (dtype, letters) in MEMBERS.items():
@@ -170,6 +149,7 @@ def _check_members(file) -> dict[str, int]:
             raise ProbeSetError(f"dataset {path!r} has type {member.dtype}, expected {dtype}")
         if member.ndim != len(letters):
             raise ProbeSetError(f"dataset {path!r} has {member.ndim} axes, expected {letters}")
+        check_size(member, None if path in (IMAGE_BYTES, PLANE_DATA) else MOST_TABLE)
         for letter, length in zip(letters, member.shape, strict=True):
             letter, length = (letter[0], length - 1) if letter.endswith("+1") else (letter, length)
             if axes.setdefault(letter, length) != length or length < 0:
@@ -199,6 +179,8 @@ def _check_attributes(file, axes: dict[str, int]) -> None:
         if value.shape != (2,) or value.dtype.kind not in "iu" or value.min() < 1:
             raise ProbeSetError(f"attribute {name!r} is {value.tolist()}, expected two sizes")
     grid = tuple(int(side) for side in file.attrs[GRID])
+    if max(grid) > MAX_GRID:
+        raise ProbeSetError(f"label grid is {grid}, at most {MAX_GRID} a side are allowed")
     if grid != (axes["H"], axes["W"]):
         raise ProbeSetError(f"label grid is {grid}, but planes are {axes['H']}x{axes['W']}")
 

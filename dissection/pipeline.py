@@ -133,7 +133,9 @@ def _caveats(layers: Sequence[LayerInfo], trial: Trial) -> list[str]:
 
 def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:
     """Delete the shards that a kill after the last file was written left behind."""
-    if not folder.completed()["host"]["shards"]["kept"]:
+    card = folder.completed()
+    folder.need(card, "host.shards.kept")
+    if not card["host"]["shards"]["kept"]:
         store.clear()
 
 

@@ -4,7 +4,9 @@ import pandas as pd
 
 from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
+from dissection.results.card_schema import SUMMARISED
 from dissection.results.dissection import Dissection
+from dissection.results.folder import RunFolder
 
 EXAMPLES = 3
 
@@ -17,6 +19,9 @@ def summary(result: Dissection) -> str:
     result : Dissection
         A complete run.
     """
+    folder = RunFolder(result.path)
+    for labeler in folder.labelers(result.card):
+        folder.need(result.card, *SUMMARISED[labeler])
     settings = result.card["settings"]
     lines = [
         f"{settings['model']['name']} ({settings['model']['weights']}) on "

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
+from dissection.results.card_schema import need_drawn
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.photographs import Photograph
 from dissection.results.reading import read_all
@@ -58,7 +59,9 @@ class Inputs(NamedTuple):
         """Return the top images of a layer, where they were stored and can be shown."""
         if labelling.source not in self.photographs:
             return None
-        return tops(labelling.source, layer)
+        units = int(labelling.layer(layer)["unit"].max()) + 1
+        images = labelling.settings["probe"]["images"]
+        return tops(labelling.source, layer, units, images)
 
 
 def categories(labellings: Sequence[Labelling]) -> list[str]:
@@ -91,6 +94,8 @@ def read(
         If something is no result, or cannot be read.
     """
     labellings = tuple(read_all(paths))
+    for part in labellings:
+        need_drawn(part.settings, f"the run card of {part.source}")
     found: dict[Path, Photograph] = {}
     notes: dict[Path, str] = {}
     for part in labellings:
@@ -114,8 +119,23 @@ def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ..
         if iou.name != clip.name or not set(iou.layers) & set(clip.layers):
             continue
         ours = verdict.read(iou.source, iou.name) if iou.source == clip.source else None
+        if ours is not None:
+            _check_units(ours, iou)
         try:
             found.append(ours or verdict.findings(crosscheck.crosscheck(iou, clip)))
         except ValueError as error:
             missing.append(f"no cross-check of {iou.name}: {error}")
     return tuple(found), missing
+
+
+def _check_units(found: verdict.Findings, iou: Labelling) -> None:
+    """Refuse a cross-check of other units than those that were labelled."""
+    keys = ["layer", "unit"]
+    joined = found.units[keys].merge(iou.units[keys], how="left", on=keys, indicator=True)
+    other = joined[joined["_merge"] == "left_only"]
+    if len(other):
+        row = other.iloc[0]
+        raise ValueError(
+            f"{iou.source}: the cross-check has unit {row.unit} of layer {row.layer}, which the "
+            "tables lack; run it again"
+        )

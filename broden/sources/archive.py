@@ -16,6 +16,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from broden.system.files import regular_file
+
 #: No picture or table of the published sets comes near this; a larger member is taken for a bomb.
 MAX_MEMBER_BYTES = 256 * 2**20
 
@@ -216,10 +218,12 @@ def open_source(path: str | Path) -> Source:
         When the path or its index.csv does not exist.
     DamagedArchiveError
         When it is a file but no safe and whole zip.
+    ValueError
+        When it is a named pipe or a device.
     """
     path = Path(path)
     if path.is_dir():
         return DirectorySource(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder or zip; give the original layout")
-    return ZipSource(path)
+    return ZipSource(regular_file(path, "folder or zip"))

@@ -30,18 +30,38 @@ from broden.writer import ProbeWriter
 # Pillow and hashing release the interpreter lock; more threads than this wait for the writer.
 _THREADS = min(4, os.cpu_count() or 1)
 _UNDER_WAY = 8 * _THREADS
+#: Bad rows that are listed, and those that can be left out.
+MOST_LISTED, MOST_SKIPPED = 1000, 100_000
 
 
 class BadRowsError(ValueError):
-    """Rows of index.csv that cannot be used; `details` has one line for each."""
+    """Rows of index.csv that cannot be used; `details` has one line for each, up to 1,000.
 
-    def __init__(self, source: Path, bad: list[Skipped], total: int) -> None:
+    Parameters
+    ----------
+    source : Path
+        The data set.
+    bad : list of Skipped
+        The rows, as many as were found.
+    total : int or None
+        How many rows there are; None where reading ended after so many bad ones.
+    """
+
+    def __init__(self, source: Path, bad: list[Skipped], total: int | None) -> None:
         self.bad = bad
-        self.details = [f"index.csv line {b.row}: {b.image}: {b.reason}" for b in bad]
-        super().__init__(
-            f"{source}: {len(bad)} of {total} rows of index.csv cannot be used (listed below);"
-            " repair them, or leave them out with --skip-bad"
-        )
+        shown = bad[:MOST_LISTED]
+        self.details = [f"index.csv line {b.row}: {b.image[:200]}: {b.reason[:300]}" for b in shown]
+        if total is not None:
+            text = f"{len(bad)} of {total} rows of index.csv cannot be used (listed below)"
+        else:
+            text = (
+                f"at least {len(bad)} rows of index.csv cannot be used, and it was not read further"
+                f" (the first {len(shown)} are listed below)"
+            )
+        remedy = "repair them, or leave them out with --skip-bad"
+        if len(bad) >= MOST_SKIPPED:
+            remedy = f"at most {MOST_SKIPPED} can be left out; is it an index of the layout?"
+        super().__init__(f"{source}: {text}; {remedy}")
 
 
 class Conversion(NamedTuple):
@@ -72,7 +92,7 @@ def convert(
     Raises
     ------
     BadRowsError
-        When rows are bad and `skip_bad` is not set; it lists every one.
+        When rows are bad and `skip_bad` is not set; it lists every one, up to 1,000.
     FileNotFoundError, ValueError
         When a table is missing or wrong, or the zip is damaged or unsafe.
     OSError
@@ -83,13 +103,16 @@ def convert(
         if Path(target).exists() and Path(target).samefile(opened.path):
             raise ValueError(f"{target}: is the source itself; give another file to write")
         table = read_labels(opened)
-        index = read_index(opened, table)
+        index = read_index(opened, table, MOST_SKIPPED if skip_bad else MOST_LISTED)
+        if not index.whole:
+            raise BadRowsError(opened.path, index.bad, None)
         with ProbeWriter(
             Path(target), table, index.grid, name=opened.name, source=opened.path.name
         ) as writer:
             images, bad = _stream(opened, table, index, writer, skip_bad, progress)
             if bad and not skip_bad:
-                raise BadRowsError(opened.path, bad, images + len(bad))
+                whole = len(bad) < MOST_LISTED or images + len(bad) == index.total
+                raise BadRowsError(opened.path, bad, index.total if whole else None)
             for skipped in bad:
                 writer.skip(skipped)
             return Conversion(images, bad, index.ignored, writer.finish(progress))
@@ -126,6 +149,8 @@ def _stream(
         for item in items:
             if isinstance(item, Skipped):
                 bad.append(item)
+                if len(bad) >= MOST_LISTED and not skip_bad:
+                    break
                 continue
             good += 1
             if skip_bad or not bad:

@@ -16,13 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from broden.labels import LabelTable
-from broden.schema import MAX_LABEL, Skipped
+from broden.schema import MAX_GRID, MAX_LABEL, Skipped
 from broden.sources.archive import DamagedArchiveError, Source, safe_name
 
+#: Bytes and rows of a table; those of the published sets are a tenth of it.
+MAX_TABLE_BYTES = 128 * 2**20
+MAX_ROWS = 1_000_000
+MAX_CATEGORIES = 1000
 _META = ("image", "split", "ih", "iw", "sh", "sw")
 _NUMBER = re.compile(r"[0-9]+")
-#: A label grid is held in memory for many images at a time; no published one exceeds 384.
-MAX_GRID = 4096
 
 
 class Row(NamedTuple):
@@ -43,12 +45,21 @@ class Row(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The rows that can be read, the grid they share, the rows that cannot, unknown columns."""
+    """The rows that can be read, the grid they share, the rows that cannot, unknown columns.
+
+    whole : bool, False where reading ended after the most bad rows.
+    """
 
     rows: list[Row]
     grid: tuple[int, int]
     bad: list[Skipped]
     ignored: tuple[str, ...]
+    whole: bool = True
+
+    @property
+    def total(self) -> int:
+        """How many rows were read."""
+        return len(self.rows) + len(self.bad)
 
 
 def read_labels(source: Source) -> LabelTable:
@@ -63,7 +74,7 @@ def read_labels(source: Source) -> LabelTable:
     """
     categories = _categories(source)
     labels: dict[int, tuple[str, list[str]]] = {}
-    for line, row in _table(source, "label.csv", ("number", "name")):
+    for line, row in _table(source, "label.csv", ("number", "name"), MAX_LABEL + 1):
         number = _whole_number(row["number"], "label.csv", line)
         name = (row["name"] or "").strip()
         if number > MAX_LABEL or number in labels or not name:
@@ -83,7 +94,8 @@ def read_labels(source: Source) -> LabelTable:
 
 
 def _categories(source: Source) -> list[str]:
-    names = [row["name"].strip() for _, row in _table(source, "category.csv", ("name",))]
+    table = _table(source, "category.csv", ("name",), MAX_CATEGORIES)
+    names = [row["name"].strip() for _, row in table]
     for name in names:
         if not name or "/" in name or name in _META or names.count(name) > 1:
             raise ValueError(f"category.csv: {name!r} is empty, twice there or no possible name")
@@ -99,7 +111,7 @@ def _statistics(source: Source, categories: list[str], numbers: list[int]):
     coverage = np.zeros((len(numbers), len(categories)))
     for k, category in enumerate(categories):
         file = f"c_{category}.csv"
-        for line, row in _table(source, file, ("number", "coverage")):
+        for line, row in _table(source, file, ("number", "coverage"), MAX_LABEL + 1):
             number = _whole_number(row["number"], file, line)
             if number not in place:
                 continue
@@ -115,10 +127,19 @@ def _statistics(source: Source, categories: list[str], numbers: list[int]):
     return frequency, coverage
 
 
-def read_index(source: Source, table: LabelTable) -> Index:
+def read_index(source: Source, table: LabelTable, most_bad: int = MAX_ROWS) -> Index:
     """Read index.csv; rows that cannot be right are collected with their reason.
 
     All images of a set share one label grid: the one most rows have. Rows with another are bad.
+
+    Parameters
+    ----------
+    source : Source
+        The data set.
+    table : LabelTable
+        Its vocabulary.
+    most_bad : int
+        Reading ends when so many rows are bad.
 
     Raises
     ------
@@ -131,7 +152,8 @@ def read_index(source: Source, table: LabelTable) -> Index:
     bad: list[Skipped] = []
     seen: set[str] = set()
     ignored: tuple[str, ...] = ()
-    for line, fields in _table(source, "index.csv", ("image", "sh", "sw", *table.categories)):
+    columns = ("image", "sh", "sw", *table.categories)
+    for line, fields in _table(source, "index.csv", columns, MAX_ROWS, short=True):
         ignored = ignored or tuple(
             name for name in fields if name and name not in (*_META, *table.categories)
         )
@@ -144,6 +166,8 @@ def read_index(source: Source, table: LabelTable) -> Index:
             rows.append(row)
         except ValueError as error:
             bad.append(Skipped(line, image, str(error)))
+            if len(bad) >= most_bad:
+                return Index(rows, (1, 1), bad, ignored, whole=False)
     if not rows and not bad:
         raise ValueError("index.csv lists no image; at least one row is needed")
     if not rows:
@@ -194,10 +218,42 @@ def _whole_number(text: str | None, file: str, line: int) -> int:
     return int(text)
 
 
-def _table(source: Source, file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
-    """Yield (line, fields) of a CSV table that has at least the given columns."""
+def _table(
+    source: Source, file: str, columns: tuple[str, ...], most: int, *, short: bool = False
+) -> Iterator[tuple[int, dict]]:
+    """Yield (line, fields) of a CSV table that has at least the given columns.
+
+    It has at most `most` rows; each has these columns unless it may be `short`.
+    """
+    data = _text(source, file)
+    # one line after another: a table as one text would be four times its size
+    reader = csv.DictReader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
     try:
-        text = source.read(file).decode("utf-8-sig")
+        header = [name.strip() for name in reader.fieldnames or ()]
+        missing = [column for column in columns if column not in header]
+        twice = [column for column in columns if header.count(column) > 1]
+        if missing or twice:
+            problem = f"{missing[0]!r} is missing" if missing else f"{twice[0]!r} is there twice"
+            raise ValueError(f"{file}: column {problem}; it has {', '.join(header)[:200]}")
+        reader.fieldnames = header
+        for row, fields in enumerate(reader, 1):
+            if row > most:
+                raise ValueError(f"{file}: more than {most} rows, which is the most there can be")
+            lacking = [] if short else [name for name in columns if fields[name] is None]
+            if lacking:
+                raise ValueError(
+                    f"{file} line {reader.line_num}: the row ends before column {lacking[0]!r}"
+                )
+            yield reader.line_num, fields
+    except csv.Error as error:
+        raise ValueError(f"{file} line {reader.line_num}: {error}") from None
+
+
+def _text(source: Source, file: str) -> bytes:
+    """Return the bytes of a table that are UTF-8."""
+    try:
+        data = source.read(file)
+        data.decode("utf-8-sig")
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{source.path}: {file} is missing; the original layout needs index.csv, label.csv,"
@@ -209,18 +265,8 @@ def _table(source: Source, file: str, columns: tuple[str, ...]) -> Iterator[tupl
         raise
     except ValueError as error:
         raise ValueError(f"{source.path}: {file} {error}") from None
-    if "\0" in text:
+    if b"\0" in data:
         raise ValueError(f"{file}: holds a NUL character; it is no text table")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        header = [name.strip() for name in reader.fieldnames or ()]
-        missing = [column for column in columns if column not in header]
-        twice = [column for column in columns if header.count(column) > 1]
-        if missing or twice:
-            problem = f"{missing[0]!r} is missing" if missing else f"{twice[0]!r} is there twice"
-            raise ValueError(f"{file}: column {problem}; it has {', '.join(header)}")
-        reader.fieldnames = header
-        for fields in reader:
-            yield reader.line_num, fields
-    except csv.Error as error:
-        raise ValueError(f"{file} line {reader.line_num}: {error}") from None
+    if len(data) > MAX_TABLE_BYTES:
+        raise ValueError(f"{file}: {len(data)} bytes, at most {MAX_TABLE_BYTES} are allowed")
+    return data

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from platformdirs import user_cache_path
 
-__all__ = ["atomic", "cache_folder", "file_digest", "file_name"]
+__all__ = ["atomic", "cache_folder", "file_digest", "file_name", "regular_file"]
 
 
 def cache_folder() -> Path:
@@ -60,3 +61,34 @@ def file_digest(path: Path) -> str:
         while block := file.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()
+
+
+def regular_file(path: str | Path, what: str) -> Path:
+    """Return a path that leads to a plain file, which can be opened without waiting for ever.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where it should be; a link to a plain file is one.
+    what : str
+        What it should be, for messages.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    ValueError
+        If it is a directory, a named pipe, a device or a socket.
+    OSError
+        If the system does not let us look.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"{path}: no such {what}") from None
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is no possible path of a {what} ({error})") from error
+    if stat.S_ISREG(mode):
+        return Path(path)
+    kind = "a directory" if stat.S_ISDIR(mode) else "a named pipe, a socket or a device"
+    raise ValueError(f"{path} is {kind}, expected a {what}; give a plain file")

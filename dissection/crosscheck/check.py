@@ -259,9 +259,7 @@ def _on_shared_vocabulary(
 def _scored(side: Labelling, name: str) -> _Scored | None:
     if side.scores is None:
         return None
-    found, units = side.scores.layer(name), len(side.layer(name))
-    if len(found) != units:
-        raise ValueError(f"{side.scores.path} has {len(found)} units of {name}, not {units}")
+    found = side.scores.layer(name, len(side.layer(name)))
     return _Scored(found, side.scores.concepts)
 
 

@@ -1,6 +1,5 @@
 """What a cross-check found: crosscheck.csv, crosscheck.json and a summary."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,14 +8,17 @@ import pandas as pd
 
 from dissection.crosscheck.check import Crosscheck
 from dissection.results import schema
+from dissection.results.fields import MAPPING, TEXT, Kind, check, need, number, read_json, whole
 from dissection.results.storage import write_json, write_table
-from dissection.results.tables import exactly, rows, truth
+from dissection.results.tables import exactly, numbers, rows, truth
 
 __all__ = ["Findings", "findings", "levels", "read", "write"]
 
 FORMAT = "crosscheck/1"
 NUMBERS = ("value", "chance", "low", "high")
 WORDS = ("layer", "iou_label", "clip_label", "category")
+_SCORES = ("unit", "iou", "similarity", "confidence")
+_TRUTHS = ("detector", "confident", "exact")
 CHANCE = (
     "value: mean over n units; chance, low, high: mean and 95% interval of the value when the CLIP "
     "labels of these units are shuffled within each layer; p: share of shuffles at least as good, "
@@ -29,6 +31,20 @@ ORDER = (
     "confidence. confidence: the lower of the shares of the layer's units that have no higher IoU "
     "and no higher similarity; confident: detectors whose confidence is 0.5 or more"
 )
+
+
+_FIELDS = {
+    "definitions": MAPPING,
+    "definitions.*": TEXT,
+    "agreement": Kind("a list", lambda value: isinstance(value, list)),
+    "agreement.*": MAPPING,
+    **{f"agreement.*.{name}": TEXT for name in ("layer", "group", "measure")},
+    "agreement.*.units": whole(0),
+    **{f"agreement.*.{name}": number().or_nothing() for name in (*NUMBERS, "p")},
+    **{f"agreement.*.{name}": number().or_nothing() for name in ("next", "previous")},
+}
+_COLUMNS = ("layer", "group", "measure", "units", *NUMBERS, "p")
+_NEEDED = ("definitions", "agreement", *(f"agreement.*.{name}" for name in _COLUMNS))
 
 
 class Findings(NamedTuple):
@@ -65,23 +81,76 @@ def read(folder: str | Path, network: str) -> Findings | None:
         If the files are not those of a cross-check.
     """
     path, table = Path(folder) / schema.CROSSCHECK, Path(folder) / schema.CROSSCHECK_UNITS
-    if not (path.is_file() and table.is_file()):
+    if not (path.exists() and table.exists()):
         return None
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        if card["format"] != FORMAT:
-            raise ValueError(f"format {card['format']}, expected {FORMAT}")
-        agreement = pd.DataFrame(card["agreement"]).astype(dict.fromkeys(NUMBERS, float))
-        units = rows(table)
-        for name in units.columns.difference(WORDS):
-            booleans = units[name].isin(["True", "False"]).all()
-            column = units[name].replace("", "nan")
-            units[name] = truth(column, table) if booleans else exactly(column)
-    except (ValueError, KeyError, TypeError) as error:
+        card = read_json(path, "cross-check")
+        if card.get("format") != FORMAT:
+            raise ValueError(f"format {str(card.get('format'))[:40]}, expected {FORMAT}")
+        check(card, _FIELDS, path.name)
+        need(card, _NEEDED, path.name)
+        agreement = pd.DataFrame(card["agreement"], columns=_columns(card["agreement"]))
+        agreement = agreement.astype(dict.fromkeys(NUMBERS, float))
+        _check_rows(agreement)
+        units = _units(table)
+    except ValueError as error:
         raise ValueError(
             f"{path} is no cross-check that can be read ({error}); run it again"
         ) from error
     return Findings(network, units, agreement, card["definitions"])
+
+
+def _columns(agreement: list[dict]) -> list[str]:
+    """Return the columns of a table of measures, which may have no row."""
+    return list(dict.fromkeys([*_COLUMNS, *(name for row in agreement for name in row)]))
+
+
+def _check_rows(agreement: pd.DataFrame) -> None:
+    """Refuse a table of measures that has one twice, or not the plainest of all units."""
+    keys = ["layer", "group", "measure"]
+    twice = agreement[agreement.duplicated(keys)]
+    if len(twice):
+        raise ValueError(f"agreement of {' '.join(twice.iloc[0][keys])} is there twice")
+    if not ((agreement["group"] == "all") & (agreement["measure"] == "exact")).any():
+        raise ValueError("agreement lacks the measure exact of all units")
+
+
+def _units(path: Path) -> pd.DataFrame:
+    """Read the table of units; a measure that a unit lacks is NaN."""
+    units = rows(path)
+    for name in (*WORDS, *_SCORES, *_TRUTHS):
+        if name not in units:
+            raise ValueError(f"{path} lacks the column {name}")
+    for name in units.columns.difference(WORDS):
+        column = units[name].replace("", "nan")
+        if name in _TRUTHS or column.isin(["True", "False"]).all():
+            units[name] = truth(column, path)
+        elif name in _SCORES:
+            units[name] = numbers(units, name, path)
+        else:
+            units[name] = _measured(column, path)
+    if units.empty:
+        raise ValueError(f"{path} has no rows; each is to be a unit")
+    if units["unit"].dtype != np.int64 or units["unit"].min() < 0:
+        raise ValueError(f"{path}: units must count from 0")
+    twice = units[units.duplicated(["layer", "unit"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise ValueError(f"{path} has unit {row.unit} of layer {row.layer} twice")
+    return units
+
+
+def _measured(column: pd.Series, path: Path) -> pd.Series:
+    """Return a column of a measure as numbers, NaN where it could not be taken."""
+    try:
+        # truths of which a layer has none
+        found = exactly(column.replace({"True": "1", "False": "0"}))
+    except ValueError as error:
+        raise ValueError(f"{path}: column {column.name} holds no number, {error}") from error
+    if np.isinf(found).any():
+        row = int(np.flatnonzero(np.isinf(found))[0]) + 1
+        raise ValueError(f"{path}: row {row}, column {column.name} is not finite")
+    return found
 
 
 def levels(units: pd.DataFrame) -> list[int]:

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from broden.system.hdf5 import RefusedError, array, opened, texts
 from dissection.results import schema
 from dissection.results.folder import RunFolder
 from dissection.results.tables import read_table, read_tally
@@ -65,21 +66,22 @@ class Dissection:
         Raises
         ------
         ValueError
-            If there is no complete run in the directory.
+            If there is no complete run in the directory, or its card or a table is damaged.
         """
         folder = RunFolder(path)
         card = folder.completed()
-        tables = {
-            name: read_table(folder.path / name)
-            for labeler in folder.labelers(card)
-            for name in schema.METHODS[labeler].tables
-        }
+        tables = {}
+        for labeler in folder.labelers(card):
+            written = schema.METHODS[labeler]
+            for name in written.tables:
+                wanted = written.columns if name == written.tables[0] else ("layer",)
+                tables[name] = _table(folder.path / name, wanted)
         units, concepts = tables.get(schema.UNITS), tables.get(schema.CONCEPTS)
         descriptions = tables.get(schema.DESCRIPTIONS)
         return cls(folder.path, card, units, concepts, descriptions, message)
 
     def __repr__(self) -> str:
-        units = sum(counts["units"] for counts in self.card["counts"].values())
+        units = sum(map(self._units, self.layers))
         return f"<dissection of {', '.join(self.layers)}: {units} units, {self.path}>"
 
     @property
@@ -105,15 +107,20 @@ class Dissection:
         Raises
         ------
         ValueError
-            If there is no such array.
+            If there is no such array, or the file is damaged.
         """
         if self.units is None:
             raise ValueError(f"{self.path} was not labelled by IoU; see similarity()")
-        with h5py.File(self.path / schema.SCORES) as file:
-            self._check_layer(file, layer)
-            if not isinstance(file.get(schema.member(layer, name)), h5py.Dataset):
-                raise ValueError(f"no array {name!r}; such as threshold, iou/category, top/image")
-            return file[schema.member(layer, name)][()]
+        self._check_layer(layer)
+        with opened(self.path / schema.SCORES, schema.ARRAYS) as file:
+            found = file.get(schema.member(layer, name))
+            if not isinstance(found, h5py.Dataset):
+                raise RefusedError(
+                    f"layer {layer} has no array {name!r}; such as threshold, iou/category, "
+                    "top/image"
+                )
+            axes = [None] * (found.ndim - 1)
+            return array(file, schema.member(layer, name), "fiu", (self._units(layer), *axes))
 
     def similarity(self, layer: str) -> pd.DataFrame:
         """Return how similar each unit of a layer is to each concept: a row a unit.
@@ -121,15 +128,31 @@ class Dissection:
         Raises
         ------
         ValueError
-            If there is no such layer, or CLIP did not label.
+            If there is no such layer, CLIP did not label, or the file is damaged.
         """
         if self.descriptions is None:
             raise ValueError(f"{self.path} was not labelled by CLIP; see scores()")
-        with h5py.File(self.path / schema.CLIP) as file:
-            self._check_layer(file, layer)
-            values = file[schema.member(layer, schema.SIMILARITY)][()]
-            return pd.DataFrame(values, columns=file[schema.CLIP_CONCEPTS].asstr()[()])
+        self._check_layer(layer)
+        with opened(self.path / schema.CLIP, schema.ARRAYS) as file:
+            concepts = texts(file, schema.CLIP_CONCEPTS)
+            shape = self._units(layer), len(concepts)
+            values = array(file, schema.member(layer, schema.SIMILARITY), "f", shape)
+            return pd.DataFrame(values, columns=np.array(concepts, object))
 
-    def _check_layer(self, file: h5py.File, layer: str) -> None:
-        if schema.layers(layer) not in file:
+    def _check_layer(self, layer: str) -> None:
+        if layer not in self.layers:
             raise ValueError(f"no layer {layer!r}; one of {', '.join(self.layers)}")
+
+    def _units(self, layer: str) -> int:
+        """Return how many units a layer has by the tables."""
+        table = self.units if self.units is not None else self.descriptions
+        return 0 if table is None else int((table["layer"] == layer).sum())
+
+
+def _table(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
+    """Read a table of a run that has the columns it should have."""
+    table = read_table(path)
+    for name in wanted:
+        if name not in table:
+            raise ValueError(f"{path} lacks the column {name}; run it again")
+    return table

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from filelock import FileLock, Timeout
 
 from dissection.config import labelers_of
 from dissection.results import schema
+from dissection.results.card_schema import check_card
+from dissection.results.fields import need, read_json
 from dissection.results.storage import write_json
 from dissection.results.trials import adopted
+
+_REMEDY = "choose another --out or delete it and run it again"
 
 
 class RunFolder:
@@ -41,17 +46,22 @@ class RunFolder:
         Raises
         ------
         ValueError
-            If there is one that is not ours.
+            If there is one that is not ours, or is damaged; its fields are of the types that
+            `card_schema` lists.
         """
         path = self.path / schema.CARD
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         try:
-            card = json.loads(path.read_text(encoding="utf-8"))
+            card = read_json(path, "run card")
         except ValueError as error:
             raise ValueError(f"{path} is not a run card ({error}); choose another --out") from error
-        if not isinstance(card, dict) or card.get("format") != schema.FORMAT:
+        if card.get("format") != schema.FORMAT:
             raise ValueError(f"{path} is not a run card of {schema.FORMAT}; choose another --out")
+        try:
+            check_card(card, str(path))
+        except ValueError as error:
+            raise ValueError(f"{error}; the run card is damaged, {_REMEDY}") from error
         return card
 
     def completed(self) -> dict:
@@ -65,6 +75,7 @@ class RunFolder:
         card = self.card()
         if card is None or not is_complete(card):
             raise ValueError(f"{self.path} holds no complete run; finish it with `dissect`")
+        self.need(card, "settings.method", "settings.layers")
         wanted = [table for name in self.labelers(card) for table in schema.METHODS[name].tables]
         missing = [table for table in wanted if not (self.path / table).is_file()]
         if missing:
@@ -73,6 +84,26 @@ class RunFolder:
                 f"{self.path} is complete but lacks {names}; delete it and run it again"
             )
         return card
+
+    def need(self, card: dict, *names: str) -> None:
+        """Refuse a run card that lacks a field.
+
+        Parameters
+        ----------
+        card : dict
+            Of this directory.
+        names : str
+            As `fields.need` takes them.
+
+        Raises
+        ------
+        ValueError
+            If it does.
+        """
+        try:
+            need(card, names, str(self.path / schema.CARD))
+        except ValueError as error:
+            raise ValueError(f"{error}; the run card is damaged, {_REMEDY}") from error
 
     def labelers(self, card: dict) -> tuple[str, ...]:
         """Return the labelers of a run by its card.

@@ -31,14 +31,16 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
     """
     if not labelling.settings or not labelling.source.is_dir():
         return None
-    wanted = labelling.settings["probe"]
+    wanted = labelling.settings.get("probe")
+    if wanted is None:
+        return f"no photographs of {labelling.name}: its run card does not tell the probe set"
     card = RunFolder(labelling.source).card() or {}
     path = given or Path(card.get("host", {}).get("probe", wanted["name"]))
     try:
         probe = _first(path, wanted["images"])
     except (OSError, ValueError) as error:
         return f"no photographs of {labelling.name}: {error}; give the probe set with --probe"
-    if probe.digest != wanted["digest"]:
+    if (probe.digest, len(probe)) != (wanted["digest"], wanted["images"]):
         return (
             f"no photographs of {labelling.name}: {path} is not the probe set of that run "
             f"({wanted['name']}, digest {wanted['digest'][:12]}); give it with --probe"

@@ -141,7 +141,8 @@ def _units(method: str, path: Path, card: dict) -> Labelling:
     columns = common(table, written.label, written.score, path)
     detects = "detector" in written.columns
     columns["detector"] = truth(table["detector"], path) if detects else False
-    units = checked(pd.DataFrame(columns | _by_category(table, path)), path)
+    columns |= _by_category(table, path)
+    units = checked(pd.DataFrame(columns), path, card.get("layers"))
     union = card.get("union", UNIONS[0])
     scores = stored_scores(path.parent, method, union) if card else None
     min_iou = card.get("min_iou", MIN_IOU) if detects else MIN_IOU
@@ -161,7 +162,9 @@ def _tally(path: Path, card: dict) -> Labelling:
     min_iou = card.get("min_iou", MIN_IOU)
     columns["detector"] = columns["score"] > min_iou
     columns = columns.assign(**_by_category(table, path))
-    return _labelling("iou", checked(columns, path), path, card, min_iou=min_iou)
+    return _labelling(
+        "iou", checked(columns, path, card.get("layers")), path, card, min_iou=min_iou
+    )
 
 
 def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:

@@ -30,6 +30,9 @@ UNIT_COLUMNS = ("layer", "unit", "label", "category", "iou", "detector")
 DESCRIPTION_COLUMNS = ("layer", "unit", "description", "similarity")
 TALLY_COLUMNS = ("unit", "category", "label", "score")
 TEXT_COLUMNS = ("layer", "label", "category", "description")
+NUMBER_COLUMNS = ("unit", "iou", "similarity", "score", "threshold", "units")
+SHARE_COLUMNS = ("iou", "score")
+"""Numbers from 0 to 1, as the IoU of each category is."""
 
 TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
 """Columns of each category in the published NetDissect tally, see `of_category`."""
@@ -39,6 +42,9 @@ FORMS = (
     f"and NetDissect tallies ({', '.join(TALLY_COLUMNS)}, <category>-label, ...)"
 )
 """The columns of each form of table that can be read, in words."""
+
+ARRAYS = "file of score arrays"
+"""What HDF5 files of a run are called in messages."""
 
 # scores.h5
 CATEGORIES = "categories"

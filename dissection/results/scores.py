@@ -6,6 +6,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from broden.schema import MAX_GRID
+from broden.system.hdf5 import RefusedError, array, opened, texts
 from dissection.results import schema
 
 __all__ = ["Scores", "Tops", "stored_scores", "top_concepts", "tops"]
@@ -24,19 +26,43 @@ class Scores(NamedTuple):
     columns: np.ndarray
     """(M,) columns of the stored array that are these concepts."""
 
-    def layer(self, name: str) -> np.ndarray:
+    width: int
+    """Columns of the stored array."""
+
+    def layer(self, name: str, units: int | None = None) -> np.ndarray:
         """Return a layer's scores (U, M).
+
+        Parameters
+        ----------
+        name : str
+            Of the layer.
+        units : int, optional
+            How many it has by its table; nothing larger is read.
 
         Raises
         ------
         ValueError
-            If the file has none of that layer.
+            If the file has none of that layer, or others than it should have.
         """
-        with h5py.File(self.path) as file:
-            found = file.get(schema.member(name, self.dataset))
-            if not isinstance(found, h5py.Dataset):
-                raise ValueError(f"{self.path} has no {self.dataset} of layer {name}; run it again")
-            return found[()][:, self.columns]
+        with opened(self.path, schema.ARRAYS) as file:
+            member = schema.member(name, self.dataset)
+            if not isinstance(file.get(member), h5py.Dataset):
+                raise RefusedError(f"has no {self.dataset} of layer {name}")
+            if units is not None and len(file[member]) != units:
+                raise RefusedError(f"has {len(file[member])} units of {name}, not {units}")
+            found = array(file, member, "f", (units, self.width))[:, self.columns]
+            _check_scores(found, member, share=self.categories is not None)
+            return found
+
+
+def _check_scores(found: np.ndarray, member: str, share: bool) -> None:
+    """Refuse what no score can be: an IoU beyond 0 to 1, a similarity that is no number."""
+    good = (found >= 0) & (found <= 1) if share else ~np.isnan(found)
+    if not good.all():
+        unit = int(np.flatnonzero(~good.all(axis=1))[0])
+        value = found[unit][~good[unit]][0]
+        wanted = "an IoU from 0 to 1" if share else "a number"
+        raise RefusedError(f"dataset {member!r} has {value} in unit {unit}, expected {wanted}")
 
 
 def stored_scores(folder: Path, method: str, union: str) -> Scores | None:
@@ -53,16 +79,20 @@ def stored_scores(folder: Path, method: str, union: str) -> Scores | None:
     """
     written = schema.METHODS[method]
     path, matrix = folder / written.arrays, written.matrix.format(union=union)
-    if not path.is_file():
+    if not path.exists():
         return None
-    with h5py.File(path) as file:
-        names = file[written.names].asstr()[()]
+    with opened(path, schema.ARRAYS) as file:
+        names = texts(file, written.names)
         if written.categories is None:
-            return Scores(path, matrix, tuple(names.tolist()), None, np.arange(len(names)))
-        categories = file[written.categories].asstr()[()]
-    known = np.flatnonzero(categories != "")
-    of = tuple(categories[known].tolist())
-    return Scores(path, matrix, tuple(names[known].tolist()), of, known)
+            columns = np.arange(len(names))
+            return Scores(path, matrix, tuple(names), None, columns, len(names))
+        categories = texts(file, written.categories)
+        if len(categories) != len(names):
+            lengths = f"{len(names)} texts, {written.categories!r} {len(categories)}"
+            raise RefusedError(f"{written.names!r} has {lengths}")
+    known = [number for number, category in enumerate(categories) if category]
+    labels, of = (tuple(column[i] for i in known) for column in (names, categories))
+    return Scores(path, matrix, labels, of, np.array(known, np.int64), len(names))
 
 
 class Tops(NamedTuple):
@@ -86,7 +116,9 @@ class Tops(NamedTuple):
         return bits.reshape(height, width).astype(bool)
 
 
-def top_concepts(folder: Path, layer: str) -> list[list[tuple[str, float]]]:
+def top_concepts(
+    folder: Path, layer: str, units: int | None = None
+) -> list[list[tuple[str, float]]]:
     """Return the best concepts of each unit by CLIP, with their similarities; none if not stored.
 
     Parameters
@@ -95,21 +127,32 @@ def top_concepts(folder: Path, layer: str) -> list[list[tuple[str, float]]]:
         A run directory.
     layer : str
         Dotted name.
+    units : int, optional
+        How many it has by its table; others are refused.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
     """
     path = folder / schema.CLIP
-    if not path.is_file():
+    if not path.exists():
         return []
-    with h5py.File(path) as file:
-        group = file.get(schema.layers(layer))
-        if group is None or schema.TOP_CONCEPT not in group:
+    with opened(path, schema.ARRAYS) as file:
+        member = schema.member(layer, schema.TOP_CONCEPT)
+        if member not in file:
             return []
-        names = file[schema.CLIP_CONCEPTS].asstr()[()]
-        places, values = group[schema.TOP_CONCEPT][()], group[schema.TOP_SIMILARITY][()].tolist()
+        names = np.array(texts(file, schema.CLIP_CONCEPTS), object)
+        places = _below(file, member, units, len(names))
+        similarity = schema.member(layer, schema.TOP_SIMILARITY)
+        values = array(file, similarity, "f", places.shape).tolist()
     found = zip(names[places].tolist(), values, strict=True)
     return [list(zip(unit, scores, strict=True)) for unit, scores in found]
 
 
-def tops(folder: Path, layer: str) -> Tops | None:
+def tops(
+    folder: Path, layer: str, units: int | None = None, images: int | None = None
+) -> Tops | None:
     """Return the top images of a layer in a run directory; None where the run stored none.
 
     Parameters
@@ -118,19 +161,51 @@ def tops(folder: Path, layer: str) -> Tops | None:
         A run directory.
     layer : str
         Dotted name.
+    units, images : int, optional
+        How many the layer has by its table and the probe set by the run card; others are refused.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
     """
     for name in [written.arrays for written in schema.METHODS.values()]:
         path = folder / name
-        if not path.is_file():
+        if not path.exists():
             continue
-        with h5py.File(path) as file:
-            group = file.get(schema.layers(layer))
-            if group is None or schema.TOP_IMAGE not in group:
+        with opened(path, schema.ARRAYS) as file:
+            member = schema.member(layer, schema.TOP_IMAGE)
+            if member not in file:
                 continue
-            image, value = group[schema.TOP_IMAGE][()], group[schema.TOP_VALUE][()]
-            mask = group.get(schema.TOP_MASK)
-            if mask is None:
-                return Tops(image, value, None, (0, 0))
-            height, width = mask.attrs[schema.MASK_GRID].tolist()
-            return Tops(image, value, mask[()], (height, width))
+            image = _below(file, member, units, images)
+            value = array(file, schema.member(layer, schema.TOP_VALUE), "f", image.shape)
+            return Tops(image, value, *_masks(file, layer, image.shape))
     return None
+
+
+def _below(file: h5py.File, member: str, units: int | None, total: int | None) -> np.ndarray:
+    """Return numbers below a total, some for each unit."""
+    total = np.iinfo(np.int64).max if total is None else total
+    found = array(file, member, "iu", (units, None), most=total)
+    if found.size and not 0 <= found.min() <= found.max() < total:
+        wrong = found.min() if found.min() < 0 else found.max()
+        raise RefusedError(
+            f"dataset {member!r} has {wrong}, expected numbers from 0 to {total - 1}"
+        )
+    return found
+
+
+def _masks(
+    file: h5py.File, layer: str, shape: tuple[int, ...]
+) -> tuple[np.ndarray | None, tuple[int, int]]:
+    """Return the packed masks of a layer's units on their top images, and their grid."""
+    member = schema.member(layer, schema.TOP_MASK)
+    if member not in file:
+        return None, (0, 0)
+    grid = np.asarray(file[member].attrs.get(schema.MASK_GRID, ()))
+    if grid.shape != (2,) or grid.dtype.kind not in "iu" or not 1 <= grid.min() <= MAX_GRID:
+        raise RefusedError(f"dataset {member!r} has no grid of two sizes")
+    height, width = grid.tolist()
+    if max(height, width) > MAX_GRID:
+        raise RefusedError(f"dataset {member!r} has the grid {height}x{width}, at most {MAX_GRID}")
+    return array(file, member, "u", (*shape, -(-height * width // 8))), (height, width)

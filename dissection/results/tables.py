@@ -1,10 +1,14 @@
 """The tables of units that can be read, and columns of them that are what they should be."""
 
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from broden.system.csvfile import read_csv
+from broden.system.files import regular_file
 from dissection.results import schema
 
 __all__ = [
@@ -25,16 +29,20 @@ def rows(path: Path, most: int | None = None) -> pd.DataFrame:
 
     Raises
     ------
+    FileNotFoundError
+        If there is none.
     ValueError
-        If the file is not one.
+        If the file is not one, a column is there twice, or a row has more or fewer cells.
     """
+    regular_file(path, "CSV table")
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=most)
-    except (ValueError, pd.errors.ParserError) as error:
+        columns, found = read_csv(path, most)
+    except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"{path} is not a CSV table ({reason}); known are {schema.FORMS}"
         ) from error
+    return pd.DataFrame(found, columns=columns, dtype=str)
 
 
 def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str, pd.Series]:
@@ -50,19 +58,27 @@ def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str,
 
 
 def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    """Return a column as numbers.
+    """Return a column as finite numbers, those of an IoU from 0 to 1.
 
     Raises
     ------
     ValueError
-        If it is missing, or not of numbers.
+        If it is missing, or not of such numbers.
     """
     if column not in table:
         raise ValueError(f"{path} lacks the column {column}; known are {schema.FORMS}")
     try:
-        return exactly(table[column])
+        found = exactly(table[column])
     except ValueError as error:
         raise ValueError(f"{path}: column {column} holds no number, {error}") from error
+    share = column in schema.SHARE_COLUMNS or column.endswith(schema.of_category("", "iou"))
+    good = found.between(0, 1) if share else np.isfinite(found)
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        wanted = "a number from 0 to 1" if share else "a finite number"
+        cell = str(table[column].iloc[row])[:60]
+        raise ValueError(f"{path}: row {row + 1}, column {column} is {cell}, expected {wanted}")
+    return found
 
 
 def truth(column: pd.Series, path: Path) -> pd.Series:
@@ -74,13 +90,28 @@ def truth(column: pd.Series, path: Path) -> pd.Series:
         If it holds anything else.
     """
     words = column.str.casefold()
-    if not words.isin(["true", "false"]).all():
-        raise ValueError(f"{path}: column detector must hold True or False")
+    wrong = ~words.isin(["true", "false"])
+    if wrong.any():
+        raise ValueError(
+            f"{path}: column {column.name} must hold True or False; row "
+            f"{int(np.flatnonzero(wrong)[0]) + 1} holds {str(column[wrong].iloc[0])[:60]!r}"
+        )
     return words == "true"
 
 
-def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
+def checked(
+    units: pd.DataFrame, path: Path, layers: Mapping[str, dict] | None = None
+) -> pd.DataFrame:
     """Return the rows layer by layer in the order of the units, if they can be what they say.
+
+    Parameters
+    ----------
+    units : DataFrame
+        With the columns that every labelling has.
+    path : Path
+        Their file, for messages.
+    layers : mapping, optional
+        The layers of the run card that it belongs to: each has all its units.
 
     Raises
     ------
@@ -90,8 +121,13 @@ def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
     if units.empty:
         raise ValueError(f"{path} has no rows; each is to be a unit")
     whole = units["unit"] == units["unit"].round()
-    if not (whole & units["unit"].between(0, 2**31)).all():
-        raise ValueError(f"{path}: units must count from 0, or from 1 in a NetDissect tally")
+    wrong = ~(whole & units["unit"].between(0, 2**31 - 1))
+    if wrong.any():
+        raise ValueError(
+            f"{path}: row {int(np.flatnonzero(wrong)[0]) + 1}, column unit is "
+            f"{units['unit'][wrong].iloc[0]}; units must count from 0, or from 1 in a NetDissect "
+            "tally"
+        )
     units = units.astype({"unit": np.int64, "score": float})
     if units.duplicated(["layer", "unit"]).any():
         row = units[units.duplicated(["layer", "unit"])].iloc[0]
@@ -100,19 +136,51 @@ def checked(units: pd.DataFrame, path: Path) -> pd.DataFrame:
     if len(blank):
         row = blank.iloc[0]
         raise ValueError(f"{path}: label {row.label!r} of unit {row.unit} is no name")
+    nameless = units["layer"].str.strip() == ""
+    if nameless.any():
+        row = int(np.flatnonzero(nameless)[0]) + 1
+        raise ValueError(f"{path}: row {row}, column layer is blank; each unit is of a layer")
+    _check_all_there(units, path, layers or {})
     order = units["layer"].map({name: i for i, name in enumerate(dict.fromkeys(units["layer"]))})
     return units.assign(order=order).sort_values(["order", "unit"], ignore_index=True)[
         list(units.columns)
     ]
 
 
+def _check_all_there(units: pd.DataFrame, path: Path, layers: Mapping[str, dict]) -> None:
+    """Refuse a table of a run that does not have the units that its card says."""
+    for layer, found in units.groupby("layer", sort=False)["unit"]:
+        total = layers.get(layer, {}).get("units")
+        if total is not None and (len(found) != total or found.max() != total - 1):
+            raise ValueError(
+                f"{path} has {len(found)} units of layer {layer}, the last {found.max()}, but its "
+                f"run card says 0 to {total - 1}; run it again"
+            )
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV of results; names of layers, labels and categories stay text."""
-    table = pd.read_csv(path, keep_default_na=False, dtype=str)
+    """Read a CSV of results; names of layers, labels and categories stay text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is no table, or a column of numbers or of truths holds something else.
+    """
+    path = Path(path)
+    table = rows(path)
     for name in table:
-        if name not in schema.TEXT_COLUMNS and not name.endswith("-label"):
+        if name in schema.NUMBER_COLUMNS or name.endswith(_NUMBER_FIELDS):
+            table[name] = numbers(table, name, path)
+        elif name == "detector":
+            table[name] = truth(table[name], path)
+        elif name not in schema.TEXT_COLUMNS and not name.endswith("-label"):
             table[name] = _typed(table[name])
     return table
+
+
+_NUMBER_FIELDS = tuple(f"-{field}" for field in schema.TALLY_FIELDS if field != "label")
 
 
 def _typed(column: pd.Series) -> pd.Series:
@@ -137,9 +205,23 @@ def exactly(column: pd.Series) -> pd.Series:
     """
     if pd.api.types.is_numeric_dtype(column):
         return column
-    whole = column.str.fullmatch(r"[+-]?\d+").all()
+    whole = bool(column.str.fullmatch(r"[+-]?\d{1,18}").all())
     kind, dtype = (int, np.int64) if whole else (float, np.float64)
-    return pd.Series(list(map(kind, column)), column.index, dtype, column.name)
+    return pd.Series(list(map(_number(kind), column, count(1))), column.index, dtype, column.name)
+
+
+def _number(kind: type) -> Callable[[str, int], int | float]:
+    """Return what reads the cell of a row as a number."""
+
+    def read(cell: str, row: int) -> int | float:
+        try:
+            if "_" not in cell:
+                return kind(cell)
+        except ValueError:
+            pass
+        raise ValueError(f"row {row} holds {cell[:60]!r}")
+
+    return read
 
 
 def read_tally(path: str | Path) -> pd.DataFrame:
@@ -172,10 +254,23 @@ def read_tally(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"{path} is not a NetDissect tally: it lacks the columns {lacking}")
     counted = ("truth", "activation", "intersect")
     counts = [schema.of_category(c, f) for c in categories for f in counted]
-    table[counts] = table[counts].astype(float).astype(np.int64)
+    for name in counts:
+        table[name] = _counts(table, name, Path(path))
     table["unit_1based"] = table["unit"]
     table["unit"] -= 1
     return table
+
+
+def _counts(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """Return a column of numbers as counts of pixels."""
+    values = table[column].astype(float)
+    wrong = ~values.between(0, 2**53)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"{path}: row {row + 1}, column {column} is {table[column].iloc[row]}, expected a count"
+        )
+    return values.astype(np.int64)
 
 
 def tally_categories(table: pd.DataFrame) -> list[str]:

@@ -82,7 +82,8 @@ def _layer(
     """Yield a row a unit of a layer."""
     iou, clip = (_by_unit(side, place[1]) for side in sides)
     check = _checked(inputs, *place)
-    concepts = [] if sides[1] is None else top_concepts(sides[1].source, place[1])
+    described = max(clip.index, default=-1) + 1
+    concepts = [] if sides[1] is None else top_concepts(sides[1].source, place[1], described)
     categories = sides[0].categories if sides[0] is not None else []
     for unit in sorted({*iou.index, *clip.index}):
         ours, theirs = (side.loc[unit] if unit in side.index else None for side in (iou, clip))

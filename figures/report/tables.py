@@ -78,10 +78,11 @@ def cards(inputs: Inputs) -> Iterator[Table]:
             rows = [["file", source.name], ["settings", "none: the file has no run card"]]
             yield Table(name, "", ["", ""], rows)
             continue
-        rows = [[key, value] for key, value in _flat(card["settings"])]
-        rows += [[key, str(value)] for key, value in card["host"].get("versions", {}).items()]
+        rows = [[key, value] for key, value in _flat(card.get("settings", {}))]
+        versions = card.get("host", {}).get("versions", {})
+        rows += [[key, str(value)] for key, value in versions.items()]
         yield Table(f"{name}: settings", "", ["", ""], rows)
-        rows = [[key, value] for key, value in card["definitions"].items()]
+        rows = [[key, value] for key, value in card.get("definitions", {}).items()]
         yield Table(f"{name}: what the numbers mean", "", ["", ""], rows)
 
 

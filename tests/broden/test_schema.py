@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import h5py
@@ -29,8 +30,14 @@ def test_other_files_are_refused(content, tmp_path):
 
 
 def test_folder_is_refused(tmp_path):
-    with pytest.raises(ProbeSetError, match="not a whole probe file"):
+    with pytest.raises(ProbeSetError, match="is a directory, expected a probe file"):
         ProbeSet(tmp_path)
+
+
+def test_a_named_pipe_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "x.h5")
+    with pytest.raises(ProbeSetError, match="is a named pipe, .* expected a probe file"):
+        ProbeSet(tmp_path / "x.h5")
 
 
 @pytest.mark.parametrize("keep", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
@@ -80,6 +87,21 @@ def _external_storage(file):
     file.create_dataset("images/bytes", size, np.uint8, external=files)
 
 
+def _promised(**options):
+    """Return what makes a table of which next to nothing is there."""
+
+    def change(file):
+        del file["contents/pixels"]
+        file.create_dataset("contents/pixels", (1 << 45,), np.int64, **options)
+
+    return change
+
+
+def _large_grid(file):
+    replace(file, "planes/data", np.zeros((len(file["planes/data"]), 4097, 2), np.uint16))
+    file.attrs["grid"] = [4097, 2]
+
+
 def _cycle(file):
     file["labels/again"] = file["labels"]
 
@@ -119,6 +141,16 @@ BROKEN = {
     "unused external link": (_unused_external_link, "'/labels/more' is an external link"),
     "virtual": (_virtual, "'/presence' is virtual"),
     "external storage": (_external_storage, "'/images/bytes' is stored in another file"),
+    "promised": (_promised(), "'/contents/pixels' says it has .* bytes, of which 0 are there"),
+    "promised chunks": (
+        _promised(chunks=(1 << 20,), compression="gzip"),
+        "'/contents/pixels' says it has .* bytes, of which 0 are there",
+    ),
+    "other packing": (
+        lambda f: replace(f, "presence", f["presence"][()], compression="lzf"),
+        "'/presence' is packed otherwise than by gzip",
+    ),
+    "large grid": (_large_grid, r"label grid is \(4097, 2\), at most 4096 a side"),
     "cycle": (_cycle, "is linked twice"),
     "missing": (_without("planes/repeats"), "dataset 'planes/repeats' is missing"),
     "missing group": (_without("contents"), "dataset 'contents/offsets' is missing"),

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -375,3 +377,58 @@ def test_full_disk_is_one_failure_and_leaves_nothing(corners, probe_path, tmp_pa
 
 def test_written_file_verifies(probe_path):
     assert list(verify(probe_path)) == []
+
+
+def _appended(root, rows):
+    index = root / "index.csv"
+    with index.open("a") as file:
+        file.write("x,y\n" * rows)
+
+
+def test_no_more_than_a_thousand_bad_rows_are_listed(tmp_path):
+    root = write_layout(tmp_path / "tiny", corner_photos())
+    _appended(root, 200_000)
+    with pytest.raises(BadRowsError, match="at least 1000 rows .* first 1000 are listed") as caught:
+        convert(root, tmp_path / "o.h5")
+    assert len(caught.value.details) == len(caught.value.bad) == 1000
+    with pytest.raises(BadRowsError, match="at most 100000 can be left out") as caught:
+        convert(root, tmp_path / "o.h5", skip_bad=True)
+    assert len(caught.value.details) == 1000
+
+
+def test_no_more_than_a_thousand_missing_images_are_listed(tmp_path):
+    root = write_layout(tmp_path / "tiny", corner_photos())
+    index = root / "index.csv"
+    row = index.read_text().splitlines()[1]
+    with index.open("a") as file:
+        file.writelines(row.replace("a/none.jpg", f"{n}.jpg") + "\n" for n in range(3000))
+    with pytest.raises(BadRowsError, match="at least 1000 rows") as caught:
+        convert(root, tmp_path / "o.h5")
+    assert len(caught.value.details) == 1000
+    assert len(convert(root, tmp_path / "o.h5", skip_bad=True).skipped) == 3000
+
+
+def test_a_small_zip_that_unpacks_to_millions_of_bad_rows_is_refused_in_bounded_memory(tmp_path):
+    root = write_layout(tmp_path / "tiny", corner_photos())
+    _appended(root, 5_000_000)
+    path = tmp_path / "tiny.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(root.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(root))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRowsError, match="at least 1000 rows"):
+            convert(path, tmp_path / "o.h5")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # the table itself as bytes and, while it is checked, as text
+    assert most < 100 << 20
+
+
+def test_a_named_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(ValueError, match="is a named pipe, .* expected a folder or zip"):
+        convert(tmp_path / "a.zip", tmp_path / "o.h5")

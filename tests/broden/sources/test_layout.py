@@ -82,6 +82,8 @@ def replaced(root, name, old, new):
         ("c_color.csv", ",3.0", ",much", "c_color.csv line 3: frequency or coverage is no number"),
         ("c_color.csv", ",3.0", ",inf", "not finite"),
         ("c_color.csv", "\n1,1,", "\n1,one,", "c_color.csv line 2: number 'one'"),
+        ("c_color.csv", "\n1,1,", "\n1\n1,1,", "c_color.csv line 2: the row ends before column"),
+        ("label.csv", "\n1,", "\n7\n1,", "label.csv line 2: the row ends before column 'name'"),
     ],
 )
 def test_wrong_table_is_named(name, old, new, reason, root):
@@ -131,3 +133,28 @@ def test_labels_the_vocabulary_lacks_are_ignored_in_statistics(root):
     with open(root / "c_color.csv", "a") as handle:
         handle.write("9,77,odd,3,1.5\n")
     assert len(read_labels(open_source(root))) == 301
+
+
+def test_reading_ends_after_the_most_bad_rows(root):
+    replaced(root, "index.csv", "a/none.jpg", "../none.jpg")
+    replaced(root, "index.csv", "a/colour.jpg", "../colour.jpg")
+    source = open_source(root)
+    table = read_labels(source)
+    cut = read_index(source, table, most_bad=1)
+    assert (len(cut.bad), cut.whole) == (1, False)
+    assert len(read_index(source, table).bad) == 2
+
+
+@pytest.mark.parametrize("name", ["category.csv", "label.csv", "c_color.csv"])
+def test_a_table_longer_than_it_can_be_is_refused(root, name):
+    columns = (root / name).read_text(encoding="utf-8").splitlines()[0].split(",")
+    rows = ([str(row)] * len(columns) for row in range(70_000))
+    write_table(root / name, columns, list(rows), "\n")
+    with pytest.raises(ValueError, match=f"{name}: more than .* rows|{name} line .* at most 65535"):
+        read_labels(open_source(root))
+
+
+def test_a_table_of_too_many_bytes_is_refused(root, monkeypatch):
+    monkeypatch.setattr("broden.sources.layout.MAX_TABLE_BYTES", 20)
+    with pytest.raises(ValueError, match="category.csv: .* bytes, at most 20 are allowed"):
+        read_labels(open_source(root))

@@ -1,12 +1,15 @@
 """Every form of result is read into the same table, and anything else is refused in one line."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dissection.results.dissection import Dissection
 from dissection.results.reading import read, read_all
+from dissection.results.tables import read_tally
 from tests.dissection import labelled
 
 
@@ -117,6 +120,20 @@ def _csv(text):
     return write
 
 
+def _tally_with(column, cell):
+    """Return what writes a tally with something else in a cell."""
+
+    def write(folder):
+        path = labelled.tally(folder / "tally.csv", ["x"], [0.1])
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.loc[0, column] = cell
+        table.to_csv(path, index=False)
+        return path
+
+    return write
+
+
+IOU = "layer,unit,label,category,iou,detector\n"
 CLIP = "layer,unit,description,similarity\n"
 
 
@@ -135,6 +152,33 @@ CLIP = "layer,unit,description,similarity\n"
         (_csv(CLIP + "fc,0,a\x1b[2J,1\n"), "of unit 0 is no name"),
         (_csv(CLIP + "fc,0,a,high\n"), "column similarity holds no number"),
         (_csv("layer,unit,label,category,iou,detector\nfc,0,a,b,1,maybe\n"), "True or False"),
+        (_csv(CLIP + "fc,0,a,1\nfc,1\n"), "row 2 has 2 cells and not 4"),
+        (_csv(CLIP + "fc,0,a,1\nfc,1,b,1,9\n"), "row 2 has 5 cells and not 4"),
+        (_csv(CLIP + 'fc,0,a,1\nfc,1,"b'), "not a CSV table .after row 1: unexpected end"),
+        (_csv(CLIP + "fc,0,a\0b,1\n"), "row 1 holds a NUL character"),
+        (_csv(CLIP.encode() + b"fc,0,\xff,1\n"), "can't decode byte 0xff"),
+        (_csv("layer,unit,unit,description,similarity\n"), "column 'unit' is there twice"),
+        (_csv(CLIP + "fc,0,a,1\nfc,1,b,\n"), "column similarity holds no number, row 2 holds ''"),
+        (_csv(CLIP + "fc,0,a,nan\n"), "row 1, column similarity is nan, expected a finite"),
+        (_csv(CLIP + "fc,0,a,inf\n"), "row 1, column similarity is inf, expected a finite"),
+        (_csv(CLIP + f"fc,{'9' * 40},a,1\n"), "row 1, column unit is 1e.40; units must count"),
+        (_csv(CLIP + f"fc,{'9' * 5000},a,1\n"), "row 1, column unit is 9+, expected a finite"),
+        (_csv(CLIP + "fc,nan,a,1\n"), "row 1, column unit is nan, expected a finite"),
+        (_csv(CLIP + " ,0,a,1\n"), "row 1, column layer is blank"),
+        (_csv(CLIP + '"' + "a" * 200_000 + '",0,a,1\n'), "field larger than field limit"),
+        (_csv(IOU + "fc,0,a,b,1.5,True\n"), "row 1, column iou is 1.5, expected a number from 0"),
+        (_csv(IOU + "fc,0,a,b,-0.1,True\n"), "row 1, column iou is -0.1, expected a number"),
+        (_csv(IOU + "fc,0,a,b,nan,True\n"), "row 1, column iou is nan, expected a number from"),
+        (_tally_with("score", "2"), "row 1, column score is 2, expected a number from 0 to 1"),
+        (_tally_with("score", "high"), "column score holds no number, row 1 holds 'high'"),
+        (_tally_with("object-iou", "inf"), "row 1, column object-iou is inf, expected a number"),
+        (_tally_with("object-truth", "x"), "column object-truth holds no number, row 1 holds 'x'"),
+        (_tally_with("object-truth", "-1"), "row 1, column object-truth is -1, expected a count"),
+        (
+            _tally_with("object-activation", "1e300"),
+            "object-activation is 1e.300, expected a count",
+        ),
+        (_tally_with("unit", "one"), "column unit holds no number, row 1 holds 'one'"),
         (_csv("unit,category,label,score\n1,a,b,0.1\n"), "not a NetDissect tally: it lacks"),
         (lambda folder: labelled.tally(folder / "t.csv", ["x"], [0.1], first=0), "from 1 in"),
         (lambda folder: folder, "holds no complete run"),
@@ -179,3 +223,39 @@ def test_order_of_rows_in_the_file_does_not_matter(tmp_path):
     (after,) = read(path)
     pd.testing.assert_frame_equal(before.units, after.units)
     assert after.layers == ["b", "a"]
+
+
+def test_a_run_has_the_units_that_its_card_says(tmp_path):
+    folder = labelled.run(tmp_path / "run")
+    labelled.card(folder, union="all", layers={"fc": {"units": 8}})
+    assert len(read(folder)) == 2
+    path = folder / "descriptions.csv"
+    text = path.read_text()
+    path.write_text("\n".join(text.split("\n")[:-2]) + "\n")
+    with pytest.raises(ValueError, match="has 7 units of layer fc, the last 6, but its run card"):
+        read(folder)
+    path.write_text(text.replace("fc,7,", "fc,70,"))
+    with pytest.raises(ValueError, match="has 8 units of layer fc, the last 70, but its run card"):
+        read(folder)
+
+
+@pytest.mark.parametrize("name", ["units.csv", "concepts.csv", "descriptions.csv"])
+def test_a_table_that_was_cut_is_refused_by_whoever_reads_it(tmp_path, name):
+    folder = labelled.run(tmp_path / "run")
+    path = folder / name
+    path.write_text(path.read_text().rstrip()[:-6].rpartition(",")[0])
+    with pytest.raises(ValueError, match="cells and not") as caught:
+        Dissection.read(folder)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_plain_file_is_refused_before_it_is_opened(tmp_path, make):
+    folder = labelled.run(tmp_path / "run")
+    (folder / "concepts.csv").unlink()
+    make(folder / "concepts.csv")
+    with pytest.raises(ValueError, match="lacks concepts.csv"):
+        Dissection.read(folder)
+    make(tmp_path / "tally.csv")
+    with pytest.raises(ValueError, match=r"tally.csv is a .*, expected a CSV table"):
+        read_tally(tmp_path / "tally.csv")
