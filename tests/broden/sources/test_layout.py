@@ -131,3 +131,40 @@ def test_labels_the_vocabulary_lacks_are_ignored_in_statistics(root):
     with open(root / "c_color.csv", "a") as handle:
         handle.write("9,77,odd,3,1.5\n")
     assert len(read_labels(open_source(root))) == 301
+
+
+def test_names_keep_to_the_rule_for_names(root):
+    replaced_text = (root / "label.csv").read_text(encoding="utf-8")
+    text = replaced_text.replace("white-c", "off\u00a0 white-c").replace(
+        "tyre", "\u3000tyre\t;e\u0301"
+    )
+    (root / "label.csv").write_text(text, encoding="utf-8")
+    table = read_labels(open_source(root))
+    assert table.names[2] == "off white-c"
+    assert table.synonyms[5] == ("tyre", "\u00e9")
+
+
+def test_a_category_is_named_by_the_rule_and_found_as_it_is_spelt(root):
+    odd = "ma\u00a0terial"
+    for name in ("category.csv", "index.csv"):
+        text = (root / name).read_text(encoding="utf-8")
+        (root / name).write_text(text.replace("material", odd), encoding="utf-8")
+    (root / "c_material.csv").rename(root / f"c_{odd}.csv")
+    source = open_source(root)
+    table = read_labels(source)
+    assert table.categories[-1] == "ma terial"
+    assert not read_index(source, table).bad
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "line"),
+    [("label.csv", "car", 4), ("label.csv", "auto", 4), ("category.csv", "part", 4)],
+)
+@pytest.mark.parametrize(
+    "mark", ["\u202e", "\u00ad", "\u200d", "\u200b", "\u2069", "\x1b", "\ufeff"]
+)
+def test_a_name_with_a_mark_is_refused_with_its_line(mark, name, old, line, root):
+    text = (root / name).read_text(encoding="utf-8")
+    (root / name).write_text(text.replace(old, f"{old}{mark}x", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"^{name} line {line}: .* holds U\+{ord(mark):04X} \("):
+        read_labels(open_source(root))
