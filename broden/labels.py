@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from broden.system.names import spaced
+
 #: Name of number 0 (unlabelled) and of numbers that label.csv leaves out.
 UNLABELLED = "-"
 
@@ -108,7 +110,7 @@ class LabelTable:
         """Return a label's name without the suffix that marks its category (``-s``, ``-c``)."""
         name, category = self.names[number], self.category(number)
         suffix = f"-{category[0]}"
-        return name[: -len(suffix)] if name.endswith(suffix) and name != suffix else name
+        return name.removesuffix(suffix).rstrip() or name
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """Return the labels called `name`, compared without regard to case.
@@ -120,7 +122,7 @@ class LabelTable:
         ValueError
             When nothing is called so; the text lists the nearest names.
         """
-        wanted = name.strip().casefold()
+        wanted = spaced(name).casefold()
         known = np.flatnonzero(self.known).tolist()
         exact = tuple(n for n in known if self.names[n].casefold() == wanted)
         if exact:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from broden.labels import LabelTable
+from broden.system.names import flaw
 
 VERSION = "broden/1"
 #: Label numbers are stored in 16 bits; the original layout cannot encode larger ones either.
@@ -212,8 +213,14 @@ def label_table(file) -> LabelTable:
     Raises
     ------
     ProbeSetError
-        When the stored primary categories do not follow from the coverage.
+        When a name is one that no result could be written with, or the stored primary
+        categories do not follow from the coverage.
     """
+    for path in (CATEGORIES, LABEL_NAME):
+        for name in file[path].asstr()[()].tolist():
+            if (found := flaw(name)) or not name.strip():
+                why = f"holds {found}, which no name may" if found else "is no name"
+                raise ProbeSetError(f"{path}: {name!r} {why}; convert the source again")
     table = LabelTable.from_rows(
         file[CATEGORIES].asstr()[()].tolist(),
         file[LABEL_NUMBER][()],

@@ -1,5 +1,6 @@
 """How all figures look: one set of matplotlib's parameters, set for the time of a drawing only."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,9 @@ _PARAMETERS: Any = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the style of the project; outside of it matplotlib is as it was."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # a name may be in any script; what the font lacks is a box, and in the CSV as it is
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_PARAMETERS)
         yield

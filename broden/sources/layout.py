@@ -18,6 +18,7 @@ import numpy as np
 from broden.labels import LabelTable
 from broden.schema import MAX_GRID, MAX_LABEL, Skipped
 from broden.sources.archive import DamagedArchiveError, Source, safe_name
+from broden.system.names import named, spaced
 
 #: Bytes and rows of a table; those of the published sets are a tenth of it.
 MAX_TABLE_BYTES = 128 * 2**20
@@ -70,38 +71,44 @@ def read_labels(source: Source) -> LabelTable:
     FileNotFoundError
         When one of the tables is missing.
     ValueError
-        On missing columns, duplicate or impossible numbers, or text that is no number.
+        On missing columns, duplicate or impossible numbers, text that is no number, or a name
+        that `broden.system.names` refuses.
     """
-    categories = _categories(source)
+    written = _categories(source)
     labels: dict[int, tuple[str, list[str]]] = {}
     for line, row in _table(source, "label.csv", ("number", "name"), MAX_LABEL + 1):
         number = _whole_number(row["number"], "label.csv", line)
-        name = (row["name"] or "").strip()
+        name = named(row["name"] or "", f"label.csv line {line}")
         if number > MAX_LABEL or number in labels or not name:
             raise ValueError(
                 f"label.csv line {line}: number {number} ({name!r}) must be at most {MAX_LABEL},"
                 " listed once and have a name"
             )
-        others = (part.strip() for part in (row.get("syns") or "").split(";"))
+        others = (
+            named(part, f"label.csv line {line}") for part in (row.get("syns") or "").split(";")
+        )
         labels[number] = name, [*filter(None, others)]
     labels.pop(0, None)
     if not labels:
         raise ValueError("label.csv lists no label; at least one number above 0 is needed")
     numbers = sorted(labels)
     names, synonyms = zip(*(labels[number] for number in numbers), strict=True)
-    statistics = _statistics(source, categories, numbers)
-    return LabelTable.from_rows(categories, numbers, names, synonyms, *statistics)
+    statistics = _statistics(source, [*written.values()], numbers)
+    return LabelTable.from_rows([*written], numbers, names, synonyms, *statistics)
 
 
-def _categories(source: Source) -> list[str]:
-    table = _table(source, "category.csv", ("name",), MAX_CATEGORIES)
-    names = [row["name"].strip() for _, row in table]
-    for name in names:
-        if not name or "/" in name or name in _META or names.count(name) > 1:
+def _categories(source: Source) -> dict[str, str]:
+    """Return the categories by name, each as category.csv and the name of its table spell it."""
+    found: dict[str, str] = {}
+    for line, row in _table(source, "category.csv", ("name",), MAX_CATEGORIES):
+        written = (row["name"] or "").strip()
+        name = named(written, f"category.csv line {line}")
+        if not name or "/" in name or name in _META or name in found:
             raise ValueError(f"category.csv: {name!r} is empty, twice there or no possible name")
-    if not names:
+        found[name] = written
+    if not found:
         raise ValueError("category.csv lists no category; at least one is needed")
-    return names
+    return found
 
 
 def _statistics(source: Source, categories: list[str], numbers: list[int]):
@@ -229,7 +236,7 @@ def _table(
     # one line after another: a table as one text would be four times its size
     reader = csv.DictReader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
     try:
-        header = [name.strip() for name in reader.fieldnames or ()]
+        header = [spaced(name) for name in reader.fieldnames or ()]
         missing = [column for column in columns if column not in header]
         twice = [column for column in columns if header.count(column) > 1]
         if missing or twice:

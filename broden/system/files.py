@@ -4,14 +4,27 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from platformdirs import user_cache_path
 
-__all__ = ["atomic", "cache_folder", "file_digest", "file_name", "regular_file"]
+from broden.system.names import flaw
+
+__all__ = [
+    "atomic",
+    "cache_folder",
+    "check_layer_names",
+    "file_digest",
+    "file_name",
+    "regular_file",
+]
+
+#: Characters of a name in the name of a file; with what is put before and behind it, a file
+#: system takes 255 bytes.
+LONGEST = 200
 
 
 def cache_folder() -> Path:
@@ -44,14 +57,53 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def file_name(layer: str) -> str:
-    """Return a layer's name as a file name.
+    """Return a layer's name as a file name; of a very long one the end is its digest.
 
     Examples
     --------
     >>> file_name("blocks.2/a")
     'blocks.2_a'
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", layer)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", layer)
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(layer.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[: LONGEST - 17]}-{digest[:16]}"
+
+
+def check_layer_names(names: Sequence[str]) -> None:
+    """Refuse layers whose results could not be written under their names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Dotted names of the layers of one run.
+
+    Raises
+    ------
+    ValueError
+        If a name is too long, holds a character that no name may or is no place in an HDF5 file;
+        or if two layers would share a file or such a place.
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        if len(name) > LONGEST:
+            raise ValueError(
+                f"layer {shown!r} has a name of {len(name)} characters, at most {LONGEST} are "
+                "allowed; rename the module"
+            )
+        if found := flaw(name):
+            raise ValueError(f"layer {shown!r} holds {found}, which no name may; rename the module")
+        parts = name.split("/")
+        if {"", ".", ".."} & set(parts):
+            raise ValueError(f"layer {shown!r} is no name that files can have; rename the module")
+        other = taken.setdefault(file_name(name), name)
+        if other != name:
+            raise ValueError(f"layers {other} and {name} would share a file; run them separately")
+    for name in names:
+        if outer := next((other for other in names if name.startswith(f"{other}/")), None):
+            raise ValueError(f"layers {outer} and {name} would share a place; run them separately")
 
 
 def file_digest(path: Path) -> str:

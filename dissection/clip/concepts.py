@@ -8,13 +8,13 @@ dropped here and nowhere else.
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from broden.probe import Probe
+from broden.system.names import flaw, named, spaced
 from broden.system.text import nearest
 
 __all__ = ["COMMON", "Concepts", "MAX_BYTES", "MAX_CHARACTERS", "MAX_LINES", "read"]
@@ -66,8 +66,9 @@ def read(source: str | Path, probe: Probe | None = None, template: str = "{}") -
     source
         `broden`, the known labels of `probe` by their display names (of labels that have the same,
         only the first); `common`, the 20,000 most frequent English words of the package wordfreq;
-        or a text file in UTF-8, a concept a line. Surrounding space, blank lines and repeated
-        lines are dropped; the order is kept. A file called `common` is `./common`.
+        or a text file in UTF-8, a concept a line, by the rule of `broden.system.names`. Blank
+        lines and repeated names are dropped; the order is kept. A file called `common` is
+        `./common`.
     probe : Probe, optional
         Whose labels `broden` means.
     template
@@ -86,7 +87,7 @@ def read(source: str | Path, probe: Probe | None = None, template: str = "{}") -
     RuntimeError
         If wordfreq is missing.
     """
-    if template.count("{}") != 1 or _control(template):
+    if template.count("{}") != 1 or flaw(spaced(template)):
         raise ValueError(f"template must be one line with one {{}} for the concept: {template!r}")
     categories: tuple[str, ...] | None = None
     if source == "broden":
@@ -129,16 +130,12 @@ def _common() -> tuple[tuple[str, ...], str]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the stripped lines of a text file, checked."""
+    """Yield the lines of a text file as names, checked."""
     for number, line in enumerate(_split(path), 1):
-        text = line.strip()
-        if found := _control(text):
-            raise ValueError(
-                f"{path}: line {number} holds the control character {found}; remove it"
-            )
+        text = named(line, f"{path} line {number}")
         if len(text) > MAX_CHARACTERS:
             raise ValueError(
-                f"{path}: line {number} has {len(text)} characters, at most {MAX_CHARACTERS} "
+                f"{path} line {number} has {len(text)} characters, at most {MAX_CHARACTERS} "
                 "allowed; give one concept a line"
             )
         yield text
@@ -162,7 +159,7 @@ def _split(path: Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}: line {number} is not UTF-8; save the file as UTF-8") from error
+        raise ValueError(f"{path} line {number} is not UTF-8; save the file as UTF-8") from error
     # str.splitlines would also split at characters that are refused here.
     lines = re.split("\r\n|\n|\r", text)
     if len(lines) - (not lines[-1]) > MAX_LINES:
@@ -170,21 +167,6 @@ def _split(path: Path) -> list[str]:
             f"{path} has more than {MAX_LINES} lines, the most a concept list may have"
         )
     return lines
-
-
-def _control(text: str) -> str:
-    """Return the first character that is no part of a line of text, or nothing.
-
-    Examples
-    --------
-    >>> _control("tiger" + chr(9) + "cat")
-    'U+0009'
-    """
-    for character in text:
-        # Category: control, line separator, paragraph separator; U+FEFF starts a file.
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp") or character == "\ufeff":
-            return f"U+{ord(character):04X}"
-    return ""
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

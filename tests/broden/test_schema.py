@@ -185,6 +185,9 @@ BROKEN = {
     "numbers": (_column("labels/number", 0, 3), "not a rising list of numbers from 1"),
     "zero": (_column("labels/number", 0, 0), "not a rising list of numbers from 1"),
     "unknown whole": (_column("whole/label", 0, 4), "'whole/label' holds a number"),
+    "name": (_column("labels/name", 1, "traffic\u00a0light"), r"U.00A0 .NO-BREAK SPACE., which no"),
+    "mark": (_column("categories", 0, "co\u202elor"), "RIGHT-TO-LEFT OVERRIDE"),
+    "blank": (_column("labels/name", 0, " "), "labels/name: ' ' is no name; convert"),
     "unknown content": (_column("contents/label", 0, 301), "'contents/label' holds a number"),
 }
 

@@ -158,3 +158,40 @@ def test_a_table_of_too_many_bytes_is_refused(root, monkeypatch):
     monkeypatch.setattr("broden.sources.layout.MAX_TABLE_BYTES", 20)
     with pytest.raises(ValueError, match="category.csv: .* bytes, at most 20 are allowed"):
         read_labels(open_source(root))
+
+
+def test_names_keep_to_the_rule_for_names(root):
+    replaced_text = (root / "label.csv").read_text(encoding="utf-8")
+    text = replaced_text.replace("white-c", "off\u00a0 white-c").replace(
+        "tyre", "\u3000tyre\t;e\u0301"
+    )
+    (root / "label.csv").write_text(text, encoding="utf-8")
+    table = read_labels(open_source(root))
+    assert table.names[2] == "off white-c"
+    assert table.synonyms[5] == ("tyre", "\u00e9")
+
+
+def test_a_category_is_named_by_the_rule_and_found_as_it_is_spelt(root):
+    odd = "ma\u00a0terial"
+    for name in ("category.csv", "index.csv"):
+        text = (root / name).read_text(encoding="utf-8")
+        (root / name).write_text(text.replace("material", odd), encoding="utf-8")
+    (root / "c_material.csv").rename(root / f"c_{odd}.csv")
+    source = open_source(root)
+    table = read_labels(source)
+    assert table.categories[-1] == "ma terial"
+    assert not read_index(source, table).bad
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "line"),
+    [("label.csv", "car", 4), ("label.csv", "auto", 4), ("category.csv", "part", 4)],
+)
+@pytest.mark.parametrize(
+    "mark", ["\u202e", "\u00ad", "\u200d", "\u200b", "\u2069", "\x1b", "\ufeff"]
+)
+def test_a_name_with_a_mark_is_refused_with_its_line(mark, name, old, line, root):
+    text = (root / name).read_text(encoding="utf-8")
+    (root / name).write_text(text.replace(old, f"{old}{mark}x", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"^{name} line {line}: .* holds U\+{ord(mark):04X} \("):
+        read_labels(open_source(root))

@@ -41,8 +41,14 @@ def test_neither_line_ends_nor_blank_lines_nor_duplicates_shift_a_concept(data, 
 
 
 def test_order_case_and_other_scripts_are_kept(tmp_path):
-    found = concepts.read(write(tmp_path, "zebra\nApple\napple\ncafé\nвода\ntwo  spaces\n"))
-    assert found.names == ("zebra", "Apple", "apple", "café", "вода", "two  spaces")
+    found = concepts.read(write(tmp_path, "zebra\nApple\napple\ncafé\nвода\nשלום\n"))
+    assert found.names == ("zebra", "Apple", "apple", "café", "вода", "שלום")
+
+
+@pytest.mark.parametrize("space", ["\t", "\u00a0", "\u3000", "\u2009", "\u202f", "  ", " \u2003\t"])
+def test_a_space_of_any_kind_is_one_plain_space(space, tmp_path):
+    words = f"traffic{space}light\n{space}dog{space}\ntraffic light\n{space}\n"
+    assert concepts.read(write(tmp_path, words)).names == ("traffic light", "dog")
 
 
 def test_the_template_makes_the_prompt_and_not_the_name(tmp_path):
@@ -62,14 +68,19 @@ def test_a_template_has_one_place_for_the_concept(template, tmp_path):
     [
         ("", "holds no concept"),
         ("\ufeff\n \r\n", "holds no concept"),
-        ("dog\ncat\x07\n", r"line 2 holds the control character U\+0007"),
-        ("dog\tcat", r"line 1 holds the control character U\+0009"),
-        ("dog\n\ncat\u2028bird", r"line 3 holds the control character U\+2028"),
-        ("dog\x0bcat", r"line 1 holds the control character U\+000B"),
-        ("dog\n\ufeffcat", r"line 2 holds the control character U\+FEFF"),
+        ("dog\ncat\x07\n", r"line 2: .* holds U\+0007 \("),
+        ("tree\nwa\u202egon", r"line 2: 'wa\\u202egon' holds U\+202E \(RIGHT-TO-LEFT OVERRIDE\)"),
+        ("house\u00adboat", r"line 1: .* holds U\+00AD \(SOFT HYPHEN\)"),
+        ("a\n\nwoman\u200dfirefighter", r"line 3: .* holds U\+200D \(ZERO WIDTH JOINER\)"),
+        ("dog\u200b", r"line 1: .* holds U\+200B \(ZERO WIDTH SPACE\)"),
+        ("\u2066dog\u2069", r"line 1: .* holds U\+2066 \(LEFT-TO-RIGHT ISOLATE\)"),
+        ("\ue000", r"line 1: .* holds U\+E000 \(private\)"),
+        ("dog\n\ncat\u2028bird", r"line 3: .* holds U\+2028 \("),
+        ("dog\x0bcat", r"line 1: .* holds U\+000B \("),
+        ("dog\n\ufeffcat", r"line 2: .* holds U\+FEFF \("),
         (b"dog\ncaf\xe9\n", "line 2 is not UTF-8"),
         ("dog\n".encode("utf-16"), "line 1 is not UTF-8"),
-        ("dog\n".encode("utf-16-le"), r"line 1 holds the control character U\+0000"),
+        ("dog\n".encode("utf-16-le"), r"line 1: .* holds U\+0000 \("),
         ("word " * 400, "line 1 has 1999 characters, at most 1000"),
         ("a\n" * 100_001, "more than 100000 lines"),
         (b"word\n" * 400_001, "larger than 2000000 bytes"),
