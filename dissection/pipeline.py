@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from broden.probe import Probe
-from broden.system.files import file_name
+from broden.system.files import check_layer_names
 from dissection.activations.forward import Plan, run_images
 from dissection.activations.shards import ShardStore
 from dissection.activations.trial import Trial, try_out
@@ -145,12 +145,13 @@ def _layers(
     labelers: Sequence[Labeler],
 ) -> list[LayerInfo]:
     names = resolve(network.module, patterns)
-    taken: dict[str, str] = {}
-    for name in names:
-        other = taken.setdefault(file_name(name), name)
-        if other != name:
-            raise ValueError(f"layers {other} and {name} would share a file; run them separately")
+    check_layer_names(names)
     infos = probed(network, names)
+    for info in infos:
+        if any(f"{left}.".startswith(f"{info.module}.") for left in network.left):
+            raise ValueError(
+                f"layer {info.name} is as initialised: {network.weights}; name layers before it"
+            )
     for labeler in labelers:
         infos = labeler.layers(infos)
     return infos

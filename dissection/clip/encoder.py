@@ -171,7 +171,7 @@ def load(
         `ARCHITECTURE` alone, with `weights`.
     weights
         A file to load instead; nothing is downloaded then. OpenAI's TorchScript archives (of which
-        no code is executed), or a state dict in any form `dissection.networks.checkpoints` reads.
+        no code is executed), or a state dict in any form that `weights.checkpoints` reads.
     device
         Where the encoder computes.
 

@@ -1,7 +1,7 @@
 """Build open_clip's networks from a name and a weight file, without executing anything in it.
 
 Architectures, tokenizers and tags are open_clip's (an optional extra, imported when first needed);
-weights are read by `dissection.networks.checkpoints` and `dissection.networks.torchscript`.
+weights are read by `dissection.networks.weights`.
 """
 
 import json
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from broden.system.text import nearest, one_line
-from dissection.networks import checkpoints, mini, torchscript
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.sources import mini
+from dissection.networks.weights import checkpoints, torchscript
 
 __all__ = ["Made", "make"]
 
@@ -234,7 +235,7 @@ def _fill(module: nn.Module, state: dict[str, Tensor], file: Path) -> None:
     for key in [key for key in state if key.endswith(("attn_mask", "position_ids"))]:
         if key not in own:
             del state[key]
-    checkpoints.load_into(module, state, file)
+    checkpoints.load_into(module, state, file, whole=True)
 
 
 def _tokenizer(name: str, plan: _Plan, library: ModuleType) -> Callable[..., Tensor]:

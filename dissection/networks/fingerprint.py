@@ -14,7 +14,7 @@ from dissection.networks.encoding import Encoder
 PLAIN = (bool, int, float, str, tuple, type(None))
 LIBRARIES = ("torch", "torchvision", "timm")
 
-LASTING_NAMES = {"dissection.networks.mini.SmallResNet": "dissection.mini.SmallResNet"}
+LASTING_NAMES = {"dissection.networks.sources.mini.SmallResNet": "dissection.mini.SmallResNet"}
 """What a digest calls classes of ours, wherever they move: runs of before still match."""
 
 # What every module has: parts that are digested otherwise, hooks, and modes.

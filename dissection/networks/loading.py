@@ -3,7 +3,7 @@
 `load` knows the small networks of this package (`mini_scenes` and others), torchvision's names,
 the Places365 networks, efficientnet_lite0, `timm:NAME`, and factories of one's own. A further
 built-in network is an entry in `LOADERS`. No name is ever evaluated as code, and no weight file is
-executed (see `dissection.networks.checkpoints`).
+executed (see `dissection.networks.weights.checkpoints`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +16,15 @@ from torch import nn
 
 from broden.system.files import file_digest
 from broden.system.text import nearest
-from dissection.networks import mini, published
 from dissection.networks.fingerprint import digest
 from dissection.networks.layers import probe_layers
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.listing import suggest
-from dissection.networks.own import from_factory
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.running import ready
-from dissection.networks.sources import dense, huggingface
+from dissection.networks.sources import dense, huggingface, mini, published
+from dissection.networks.sources.own import from_factory
+from dissection.networks.weights.fitting import left_as_initialised, noting
 
 __all__ = [
     "LOADERS",
@@ -85,12 +85,15 @@ class Network:
         What its input must be like.
     weights : str
         Where its weights come from, for the run card.
+    left : tuple of str
+        Modules that are as initialised, because the weights are of a network with another head.
     """
 
     name: str
     module: nn.Module
     preprocessing: Preprocessing
     weights: str
+    left: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Return `digest` of the module."""
@@ -152,13 +155,17 @@ def load(
     overrides = {field: value for field, value in given.items() if value is not None}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module, preprocessing, described = loader(name, path, random_weights)
+        with noting() as fitted:
+            module, preprocessing, described = loader(name, path, random_weights)
         module, preprocessing = ready(name, module, replace(preprocessing, **overrides))
     if path is not None:
         described = f"{path.name} (sha256 {file_digest(path)})"
     elif random_weights:
         described = f"random (seed {seed})"
-    return Network(name, module, preprocessing, described)
+    left = tuple(dict.fromkeys(part for one in fitted for part in one.left))
+    if left:
+        described = f"{described}; {left_as_initialised(left)}"
+    return Network(name, module, preprocessing, described, left)
 
 
 def default_layers(network: Network) -> list[str]:

@@ -13,7 +13,7 @@ from training.drawn import Order, draw
 from broden.mini.compose import compose
 from broden.mini.probe import SEED
 from broden.system.files import file_digest
-from dissection.networks import mini
+from dissection.networks.sources import mini
 
 TINY = [
     *("--images", "16", "--epochs", "1", "--batch-size", "8", "--held-out", "6", "--cores", "1"),

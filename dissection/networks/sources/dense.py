@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.published import Loaded, fill
+from dissection.networks.sources.published import Loaded, fill
 
 __all__ = ["from_torchvision_dense", "names", "refusal"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from broden.system.text import one_line
-from dissection.networks import checkpoints
 from dissection.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from dissection.networks.published import Loaded
+from dissection.networks.sources.published import Loaded
+from dissection.networks.weights import checkpoints
 
 __all__ = ["from_transformers"]
 

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 from broden.images import decode
 from dissection.clip import encoder, openclip
-from dissection.networks import mini, torchscript
+from dissection.networks.sources import mini
+from dissection.networks.weights import torchscript
 from tests.broden.layout import jpeg
 
 open_clip = pytest.importorskip("open_clip")

@@ -3,7 +3,7 @@
 Torchvision's classification networks (ImageNet), the Places365 networks, timm's, and
 EfficientNet-Lite0. Each loader takes a name, a weight file or None, and whether to leave the
 weights random; it returns the module, its preprocessing, and a description of the weights it
-chose itself. Weight files are read by `dissection.networks.checkpoints`, which executes nothing.
+chose itself. Weight files are read by `weights.checkpoints`, which executes nothing.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ from types import ModuleType
 from torch import Tensor, nn
 
 from broden.system.text import nearest, one_line
-from dissection.networks import checkpoints
-from dissection.networks.download import fetch
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.weights import checkpoints
+from dissection.networks.weights.download import fetch
 
 __all__ = [
     "PLACES365_URL",

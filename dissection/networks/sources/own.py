@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from broden.system.text import nearest
-from dissection.networks import checkpoints, published
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.sources import published
+from dissection.networks.weights import checkpoints
 
 
 def from_factory(name: str, weights: Path | None, random_weights: bool) -> published.Loaded:

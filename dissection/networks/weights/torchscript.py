@@ -6,6 +6,8 @@ attribute of which module is which storage. Here the modules become empty shells
 name tensors only, so nothing in the file is executed.
 """
 
+import io
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -14,17 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dissection.networks.weights.inert import DTYPES, Unpickler
+
 __all__ = ["is_torchscript", "read"]
 
-_STORAGES = {
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "IntStorage": torch.int32,
-    "LongStorage": torch.int64,
-    "BoolStorage": torch.bool,
-}
 _MAX_DEPTH = 32  # modules inside modules; CLIP has seven
 
 
@@ -75,13 +70,13 @@ class _Module:
         self.attributes = dict(state)
 
 
-class _Shells(pickle.Unpickler):
+class _Shells(Unpickler):
     """Unpickle numbers, strings, containers, tensors, and shells of modules."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         (name,) = (n for n in archive.namelist() if n.count("/") == 1 and n.endswith("/data.pkl"))
         self._archive, self._root = archive, name.removesuffix("data.pkl")
-        super().__init__(archive.open(name))
+        super().__init__(io.BytesIO(self._stored(name)))
 
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("__torch__."):
@@ -90,23 +85,32 @@ class _Shells(pickle.Unpickler):
             return dict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _view
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
+        if module == "torch" and name in DTYPES:
+            return DTYPES[name]
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Tensor:
         kind, dtype, key, _location, count = pid
-        member = self._archive.getinfo(f"{self._root}data/{int(key)}")
-        # torch never compresses, and a compressed member can claim any size.
-        if kind != "storage" or member.compress_type != zipfile.ZIP_STORED:
-            raise pickle.UnpicklingError(f"{member.filename} is no plain storage")
+        if kind != "storage":
+            raise pickle.UnpicklingError("a reference names no storage")
         if not count:
             return torch.empty(0, dtype=dtype)
-        return torch.frombuffer(bytearray(self._archive.read(member)), dtype=dtype, count=count)
+        data = bytearray(self._stored(f"{self._root}data/{int(key)}"))
+        return torch.frombuffer(data, dtype=dtype, count=count)
+
+    def _stored(self, name: str) -> bytes:
+        """Return a member, which torch never compresses: compressed it could claim any size."""
+        member = self._archive.getinfo(name)
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise pickle.UnpicklingError(f"{name} is no plain storage")
+        return self._archive.read(member)
 
 
 def _view(flat: Tensor, offset: int, size: tuple, stride: tuple, *_flags: object) -> Tensor:
     """Do what `torch._utils._rebuild_tensor_v2` does, on a flat tensor."""
+    # a view that repeats numbers could claim any size
+    if math.prod(size) > max(1, flat.numel()):
+        raise ValueError(f"a tensor of shape {size} lies beyond its {flat.numel()} numbers")
     return flat.as_strided(size, stride, offset)
 
 

@@ -14,7 +14,7 @@ from broden.reader import ProbeSet
 from broden.system.files import file_digest
 from dissection.api import dissect
 from dissection.networks import loading as models
-from dissection.networks import mini
+from dissection.networks.sources import mini
 
 TRAINED = ("mini_objects", "mini_scenes")
 

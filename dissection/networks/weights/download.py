@@ -13,7 +13,7 @@ from torch import Tensor
 from broden.system.files import file_digest
 from broden.system.progress import byte_bar
 from broden.system.text import one_line
-from dissection.networks import checkpoints
+from dissection.networks.weights import checkpoints
 
 _TIMEOUT = 60  # seconds without a byte
 

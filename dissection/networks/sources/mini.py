@@ -15,13 +15,13 @@ from torchvision.models.resnet import BasicBlock
 from broden.mini.scenes import SCENES
 from broden.mini.vocabulary import MAIN
 from broden.system.files import file_digest
-from dissection.networks import checkpoints
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.published import Loaded
+from dissection.networks.sources.published import Loaded
+from dissection.networks.weights import checkpoints
 
 __all__ = ["CLASSES", "CLIP", "WEIGHTS", "WIDTHS", "SmallResNet", "trained", "untrained"]
 
-WEIGHTS = Path(__file__).parents[1] / "weights"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 CLIP = WEIGHTS / "clip"
 WIDTHS = (32, 64, 128, 256)
 CLASSES: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,1 @@
+"""Weight files of every published form, read as data, and how they fit a network."""
