@@ -4,7 +4,6 @@ Architectures, tokenizers and tags are open_clip's (an optional extra, imported 
 weights are read by `dissection.networks.weights`.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from broden.system.text import nearest, one_line
+from dissection.clip import directory
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources import mini
 from dissection.networks.weights import checkpoints, torchscript
@@ -24,15 +24,6 @@ __all__ = ["Made", "make"]
 
 _EXTRA = "install it with: pip install 'network-dissection[clip]'"
 _FORMS = "mini, ARCHITECTURE:TAG as open_clip lists them, local-dir:PATH, ARCHITECTURE with weights"
-_CONFIG = "open_clip_config.json"
-# In open_clip's order of preference.
-_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "model.safetensors",
-    "pytorch_model.bin",
-)
 # What OpenAI's archives hold beside weights.
 _OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")
 
@@ -119,7 +110,7 @@ def _plan(name: str, weights: Path | None, library: ModuleType) -> _Plan:
         raise FileNotFoundError(f"no weight file {weights} for encoder {name}")
     scheme, _, rest = name.partition(":")
     if name == "mini":
-        if not (mini.CLIP / _CONFIG).is_file():
+        if not (mini.CLIP / directory.CONFIG).is_file():
             raise FileNotFoundError(
                 f"no embedded CLIP in {mini.CLIP}; train it with scripts/train_mini.py, "
                 "or name another encoder such as ViT-B-16:openai"
@@ -139,34 +130,8 @@ def _plan(name: str, weights: Path | None, library: ModuleType) -> _Plan:
 
 def _in_folder(folder: Path, weights: Path | None) -> _Plan:
     """Read a directory in the form open_clip calls local-dir."""
-    path = folder / _CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"no {path}; local-dir: takes a directory in open_clip's form")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged, {one_line(error)}") from error
-    config = content.get("model_cfg") if isinstance(content, dict) else None
-    if not isinstance(config, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
-        raise ValueError(f"{path} lacks model_cfg with embed_dim, vision_cfg and text_cfg")
-    return _Plan(
-        f"local-dir:{folder}", config, content.get("preprocess_cfg") or {}, weights or _held(folder)
-    )
-
-
-def _held(folder: Path) -> Path:
-    """Return the weight file in a directory."""
-    for known in _WEIGHTS:
-        if (folder / known).is_file():
-            return folder / known
-    suffixes = (".safetensors", ".bin", ".pt", ".pth")
-    found = sorted(p for p in folder.iterdir() if p.suffix in suffixes and p.is_file())
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found[:5]) or "none"
-        raise FileNotFoundError(
-            f"{folder} must hold one weight file, or one called {_WEIGHTS[0]}; found: {names}"
-        )
-    return found[0]
+    config, preprocessing = directory.read(folder)
+    return _Plan(f"local-dir:{folder}", config, preprocessing, weights or directory.weights(folder))
 
 
 def _tag(
@@ -240,12 +205,15 @@ def _fill(module: nn.Module, state: dict[str, Tensor], file: Path) -> None:
 
 def _tokenizer(name: str, plan: _Plan, library: ModuleType) -> Callable[..., Tensor]:
     text = plan.config["text_cfg"]
-    options = {"context_length": text.get("context_length", 77), **text.get("tokenizer_kwargs", {})}
+    folder = plan.source.removeprefix("local-dir:")
+    # open_clip would have another library read what lies there, and run it
+    if folder != plan.source and text.get("hf_tokenizer_name"):
+        return directory.tokenizer(Path(folder), text.get("context_length") or 77)
     try:
-        # open_clip before 3 knows no tokenizer of a directory.
-        if plan.source.startswith("local-dir:") and not text.get("hf_tokenizer_name"):
-            return library.SimpleTokenizer(**options)
-        return library.get_tokenizer(plan.source)
+        if folder == plan.source:
+            return library.get_tokenizer(plan.source)
+        options = {"context_length": text.get("context_length", 77)}
+        return library.SimpleTokenizer(**options | text.get("tokenizer_kwargs", {}))
     # Some are in a further package, some have to be downloaded.
     except Exception as error:
         raise RuntimeError(f"encoder {name} has no tokenizer here, {one_line(error)}") from error

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-__all__ = ["Unpickler", "read"]
+__all__ = ["DTYPES", "Shell", "Unpickler", "read"]
 
 DTYPES = {
     "DoubleStorage": torch.float64,
@@ -50,17 +50,19 @@ class Unpickler(pickle._Unpickler):
     }
 
 
-class _Shell:
+class Shell:
     """Stands for an object of any class, and takes whatever is done to it."""
 
-    def __new__(cls, *_args: object, **_named: object) -> "_Shell":
+    def __new__(cls, *_args: object, **_named: object) -> "Shell":
+        """Make one, of whatever."""
         return object.__new__(cls)
 
     def __init__(self, *_args: object, **_named: object) -> None:
         pass
 
-    def __call__(self, *_args: object, **_named: object) -> "_Shell":
-        return _Shell()
+    def __call__(self, *_args: object, **_named: object) -> "Shell":
+        """Return another."""
+        return Shell()
 
     def __setstate__(self, _state: object) -> None:
         pass
@@ -100,7 +102,7 @@ class _Storage:
         return self._flat
 
 
-class _View(_Shell):
+class _View(Shell):
     """A tensor: a view of a storage."""
 
     def __init__(self, storage: Any, offset: Any, size: Any, stride: Any, *_flags: object) -> None:
@@ -152,7 +154,7 @@ class _Inert(Unpickler):
             return lambda sizes=(): tuple(sizes)
         if module in ("torch", "torch.cuda") and name in DTYPES:
             return DTYPES[name]
-        return type("_Shell", (_Shell,), {})
+        return type("Shell", (Shell,), {})
 
     def persistent_load(self, pid: Any) -> Any:
         """Return the storage that a reference names."""

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dissection.networks.weights.inert import DTYPES, Unpickler
+from dissection.networks.weights.inert import DTYPES, Shell, Unpickler
 
 __all__ = ["is_torchscript", "read"]
 
@@ -87,7 +87,8 @@ class _Shells(Unpickler):
             return _view
         if module == "torch" and name in DTYPES:
             return DTYPES[name]
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
+        # lists of numbers and the like, which no weight is
+        return type("Shell", (Shell,), {})
 
     def persistent_load(self, pid: Any) -> Tensor:
         kind, dtype, key, _location, count = pid

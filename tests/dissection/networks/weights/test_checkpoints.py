@@ -242,6 +242,14 @@ def test_a_torchscript_archive_is_refused(tmp_path):
     assert "TorchScript" in refused(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*is deprecated")
+def test_a_scripted_network_gives_its_weights(tmp_path):
+    saved, fresh = seeded(Residual), Residual().eval()
+    torch.jit.save(torch.jit.script(saved), str(tmp_path / "scripted.pt"))
+    load_into(fresh, read(tmp_path / "scripted.pt"), "w")
+    same(fresh.state_dict(), saved.state_dict())
+
+
 def test_other_tar_archives_are_refused(tmp_path):
     path = tmp_path / "images.tar"
     with tarfile.open(path, "w") as archive:

@@ -180,6 +180,6 @@ def test_no_name_in_a_pickle_is_looked_up():
     shells = inert._Inert(io.BytesIO(), lambda pid: None)
     for name in ("builtins.eval", "os.system", "posix.system", "builtins.getattr", "torch.load"):
         found = shells.find_class(*name.rsplit(".", 1))
-        assert issubclass(found, inert._Shell)
+        assert issubclass(found, inert.Shell)
     assert pickle.EXT1[0] not in inert.Unpickler.dispatch
     assert {op.code for op in pickletools.opcodes} > {"\x96"}
