@@ -1,6 +1,6 @@
 """Turn a name into a CLIP encoder: images and texts become unit vectors of one space.
 
-What a name means, and how a file becomes a network, is `dissection.clip.openclip`'s. Nothing here
+What a name means, and how a file becomes a network, is `networks.sources.openclip`'s. Nothing here
 keeps features (see `dissection.clip.features`).
 """
 
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from broden.system.files import file_digest
-from dissection.clip import openclip
 from dissection.networks.fingerprint import digest
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.sources import openclip
 
 __all__ = ["Encoder", "load", "warn_too_long"]
 

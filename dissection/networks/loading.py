@@ -22,7 +22,7 @@ from dissection.networks.layouts import LayerInfo
 from dissection.networks.listing import suggest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.running import ready
-from dissection.networks.sources import dense, huggingface, mini, published
+from dissection.networks.sources import dense, huggingface, mini, openclip, published
 from dissection.networks.sources.own import from_factory
 from dissection.networks.weights.fitting import left_as_initialised, noting
 
@@ -65,10 +65,14 @@ LOADERS: dict[str, Entry] = {
 SOURCES: dict[str, Loader] = {
     "timm:": published.from_timm,
     "hf:": huggingface.from_transformers,
+    "open_clip:": openclip.from_open_clip,
 }
 """By how their names begin, networks of other libraries."""
 
-_FORMS = "a torchvision name, timm:NAME, hf:NAME, package.module:factory, file.py:factory"
+_FORMS = (
+    "a torchvision name, timm:NAME, hf:NAME, open_clip:ARCHITECTURE:TAG, package.module:factory, "
+    "file.py:factory"
+)
 
 
 @dataclass(frozen=True)

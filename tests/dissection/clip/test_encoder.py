@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from broden.images import decode
-from dissection.clip import encoder, openclip
-from dissection.networks.sources import mini
+from dissection.clip import encoder
+from dissection.networks.sources import mini, openclip
 from dissection.networks.weights import torchscript
 from tests.broden.layout import jpeg
 

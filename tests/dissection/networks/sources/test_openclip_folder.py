@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dissection.clip import directory, encoder
+from dissection.clip import encoder
+from dissection.networks.sources import openclip_folder as directory
 from tests.dissection.clip.test_encoder import TEXT, VIT, network, write_config
 
 tokenizers = pytest.importorskip("tokenizers")

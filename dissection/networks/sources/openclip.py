@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from broden.system.text import nearest, one_line
-from dissection.clip import directory
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources import mini
+from dissection.networks.sources import openclip_folder as directory
+from dissection.networks.sources.published import Loaded
 from dissection.networks.weights import checkpoints, torchscript
 
-__all__ = ["Made", "make"]
+__all__ = ["Made", "from_open_clip", "make"]
 
 _EXTRA = "install it with: pip install 'network-dissection[clip]'"
 _FORMS = "mini, ARCHITECTURE:TAG as open_clip lists them, local-dir:PATH, ARCHITECTURE with weights"
@@ -75,14 +76,42 @@ def make(name: str, weights: Path | None) -> Made:
         tokenizer = _tokenizer(name, plan, library)
     text = plan.config["text_cfg"]
     length = text.get("context_length") or cast(Any, tokenizer).context_length
-    preprocessing = Preprocessing(
+    preprocessing, dimension = _input(module, plan, library), plan.config["embed_dim"]
+    return Made(module.eval(), tokenizer, preprocessing, text, length, dimension, plan.file)
+
+
+def from_open_clip(name: str, weights: Path | None, random_weights: bool) -> Loaded:
+    """Build the part of `open_clip:NAME` that sees images, to be dissected.
+
+    NAME is what `make` takes: ARCHITECTURE:TAG, local-dir:PATH, ARCHITECTURE with weights, mini.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, RuntimeError
+        If there is no such network, or its weights cannot be had.
+    """
+    wanted = name.removeprefix("open_clip:")
+    if not random_weights:
+        made = make(wanted, weights)
+        return (
+            cast(nn.Module, made.module.visual),
+            made.preprocessing,
+            f"open_clip {wanted} ({made.file.name})",
+        )
+    library = _library(name)
+    with _unlogged():
+        plan = _plan(wanted, None, library, bare=True)
+        module = _built(name, plan.config, library)
+    return cast(nn.Module, module.visual), _input(module, plan, library), f"open_clip {wanted}"
+
+
+def _input(module: nn.Module, plan: _Plan, library: ModuleType) -> Preprocessing:
+    return Preprocessing(
         cast(Any, getattr(module.visual, "image_size", 224)),
         plan.input.get("mean") or library.OPENAI_DATASET_MEAN,
         plan.input.get("std") or library.OPENAI_DATASET_STD,
         plan.input.get("interpolation") or "bicubic",
     )
-    dimension = plan.config["embed_dim"]
-    return Made(module.eval(), tokenizer, preprocessing, text, length, dimension, plan.file)
 
 
 def _library(name: str) -> ModuleType:
@@ -104,8 +133,8 @@ def _unlogged() -> Iterator[None]:
         root.removeHandler(silent)
 
 
-def _plan(name: str, weights: Path | None, library: ModuleType) -> _Plan:
-    """Find out what a name means."""
+def _plan(name: str, weights: Path | None, library: ModuleType, bare: bool = False) -> _Plan:
+    """Find out what a name means; `bare` of weights where they are to stay random."""
     if weights is not None and not weights.is_file():
         raise FileNotFoundError(f"no weight file {weights} for encoder {name}")
     scheme, _, rest = name.partition(":")
@@ -115,23 +144,25 @@ def _plan(name: str, weights: Path | None, library: ModuleType) -> _Plan:
                 f"no embedded CLIP in {mini.CLIP}; train it with scripts/train_mini.py, "
                 "or name another encoder such as ViT-B-16:openai"
             )
-        return _in_folder(mini.CLIP, weights)
+        return _in_folder(mini.CLIP, weights, bare)
     if scheme == "local-dir" and rest:
-        return _in_folder(Path(rest).expanduser(), weights)
+        return _in_folder(Path(rest).expanduser(), weights, bare)
     architecture = scheme.replace("/", "-")
     if architecture not in library.list_models():
         near = nearest(architecture, ["mini", "local-dir", *library.list_models()])
         raise ValueError(f"unknown encoder {name!r}{near}; allowed: {_FORMS}")
     config = library.get_model_config(architecture)
-    tag = _tag(architecture, rest, weights, library)
+    tag = {} if bare else _tag(architecture, rest, weights, library)
     config["quick_gelu"] = bool(tag.get("quick_gelu") or config.get("quick_gelu"))
-    return _Plan(architecture, config, dict(tag), weights or _downloaded(name, tag, library))
+    file = Path() if bare else weights or _downloaded(name, tag, library)
+    return _Plan(architecture, config, dict(tag), file)
 
 
-def _in_folder(folder: Path, weights: Path | None) -> _Plan:
+def _in_folder(folder: Path, weights: Path | None, bare: bool = False) -> _Plan:
     """Read a directory in the form open_clip calls local-dir."""
     config, preprocessing = directory.read(folder)
-    return _Plan(f"local-dir:{folder}", config, preprocessing, weights or directory.weights(folder))
+    file = Path() if bare else weights or directory.weights(folder)
+    return _Plan(f"local-dir:{folder}", config, preprocessing, file)
 
 
 def _tag(
