@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import NamedTuple
 
 import numpy as np
@@ -148,7 +149,7 @@ class ShardStore:
 #: Whatever a file that was cut off or written over makes its readers raise.
 _DAMAGE = (
     OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError,
-    NotImplementedError, zipfile.BadZipFile,
+    NotImplementedError, AttributeError, SyntaxError, TokenError, zipfile.BadZipFile,
 )  # fmt: skip
 
 
