@@ -132,6 +132,11 @@ class ProbeWriter:
         """Record a row that was left out."""
         self._columns.skip(skipped)
 
+    def record_palettes(self, maps: int) -> None:
+        """Record how many label maps were palette images, read by index."""
+        if maps:
+            self._attributes[schema.PALETTE_MAPS] = maps
+
     def describe(self, table: LabelTable) -> None:
         """Replace the table by one of the labels that were added, with their frequencies."""
         self._columns.table = table
