@@ -21,7 +21,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from broden.system.files import atomic, inside, naming
+from broden.system.files import atomic, inside, naming, sweep
 from broden.system.progress import bar, byte_bar
 
 SIZES = (224, 227, 384)
@@ -98,8 +98,10 @@ def download(
     target = Path(folder) / name
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{name}.part")
-    for written in (part, _state_file(part), _record_file(target)):
-        inside(target.parent, written.name)
+    written = [path.name for path in (part, _state_file(part), _record_file(target))]
+    for one in written:
+        inside(target.parent, one)
+    sweep(target.parent, written.__contains__)
     loaded = target if target.exists() else part
     if loaded is part:
         _fetch(url, part, retries, backoff, timeout, progress)
