@@ -35,8 +35,15 @@ def _convert(args: argparse.Namespace) -> None:
         print(f"note: column {name!r} of index.csv is no category; ignored", file=sys.stderr)
     for skipped in done.skipped:
         print(f"left out: {_skipped(skipped)}", file=sys.stderr)
+    if done.palettes:
+        print(f"note: {_palettes(done.palettes)}", file=sys.stderr)
     left_out = f", {len(done.skipped)} rows left out" if done.skipped else ""
     print(f"{args.target}: {done.images} images{left_out}, digest {done.digest}")
+
+
+def _palettes(count: int) -> str:
+    are = "label map is a palette image" if count == 1 else "label maps are palette images"
+    return f"{count} {are}, read by index (not by colour)"
 
 
 def _skipped(skipped) -> str:
@@ -60,6 +67,8 @@ def _info(args: argparse.Namespace) -> None:
             images, pixels = probe.presence[:, k].sum(), labels.pixels[mine].sum()
             rows.append((category, str(mine.sum()), str(images), str(pixels)))
         _print_table(rows)
+        if probe.palette_maps:
+            print(f"label maps  {_palettes(probe.palette_maps)}")
         print(f"left out    {len(probe.skipped)} rows of the source")
         for skipped in probe.skipped:
             print(f"  {_skipped(skipped)}")

@@ -12,8 +12,11 @@ from PIL import Image
 from broden.images import DECODE_ERRORS, explain
 
 # Offsets in the fixed head of a PNG; bit depth and colour type follow width and height.
+_PNG_HEAD = slice(12, 16)
 _PNG_DEPTH, _PNG_COLOUR = 24, 25
-_PNG_TRUECOLOUR = (2, 6)
+_PNG_GREY, _PNG_PALETTE = 0, 3
+#: What Pillow multiplies grey values of fewer than 8 bits by, so that white is 255.
+_SCALED = {2: 85, 4: 17}
 
 
 class Contents(NamedTuple):
@@ -28,8 +31,17 @@ class Contents(NamedTuple):
     repeats: np.ndarray
 
 
+def is_palette(data: bytes) -> bool:
+    """Tell whether a label map that `decode_plane` reads is a palette image, read by index."""
+    return data[_PNG_COLOUR] == _PNG_PALETTE
+
+
 def decode_plane(data: bytes, grid: tuple[int, int]) -> np.ndarray:
     """Decode a PNG label map: red + 256 * green; a single channel is the label itself.
+
+    Of a palette image the index is the label, whatever colours or transparency the palette has:
+    those are for the eye, and every annotation tool chooses its own. Of grey values the stored
+    number is, of any depth.
 
     Returns
     -------
@@ -39,18 +51,22 @@ def decode_plane(data: bytes, grid: tuple[int, int]) -> np.ndarray:
     Raises
     ------
     ValueError
-        When it is no whole PNG of the size `grid`, or has 16 bits a colour (Pillow would drop
-        the lower 8, which hold the label).
+        When it is no whole PNG of the size `grid`, or has 16 bits a channel and several channels
+        (Pillow would drop the lower 8, which hold the label).
     """
     image = _opened(data)
+    if data[_PNG_HEAD] != b"IHDR":
+        raise ValueError("cannot be decoded as PNG (it does not begin with its header)")
     if image.size != (grid[1], grid[0]):
         raise ValueError(
             f"is a PNG of {image.height}x{image.width}, expected the label grid {grid[0]}x{grid[1]}"
         )
-    if data[_PNG_DEPTH] == 16 and data[_PNG_COLOUR] in _PNG_TRUECOLOUR:
+    grey = data[_PNG_COLOUR] == _PNG_GREY
+    if data[_PNG_DEPTH] == 16 and not grey:
         raise ValueError("is a PNG with 16 bits a colour, expected 8")
     try:
-        return _plane(image)
+        plane = _plane(image)
+        return plane // _SCALED.get(data[_PNG_DEPTH], 1) if grey else plane
     except DECODE_ERRORS as error:
         raise ValueError(f"cannot be decoded as PNG ({explain(error)})") from error
 
@@ -63,11 +79,11 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _plane(image: Image.Image) -> np.ndarray:
-    if image.mode in ("1", "L", "LA") or image.mode.startswith("I"):
+    if image.mode in ("1", "L", "LA", "P") or image.mode.startswith("I"):
         channels = np.asarray(image)
         return (channels[..., 0] if image.mode == "LA" else channels).astype(np.uint16)
     if image.mode not in ("RGB", "RGBA"):
-        image = image.convert("RGB")
+        raise ValueError(f"it has mode {image.mode}")
     channels = np.asarray(image)
     return channels[..., 0] | (channels[..., 1].astype(np.uint16) << 8)
 

@@ -48,6 +48,8 @@ class ProbeSet:
         (h, w) of the images in pixels and (H, W) of the label planes.
     categories, labels : tuple of str, LabelTable
         The K categories and L labels.
+    palette_maps : int
+        Label maps of the source that were palette images, read by index.
     presence : ndarray
         bool (N, K): the image holds a label whose primary category is k.
 
@@ -215,6 +217,7 @@ class ProbeSet:
         count = total if self.limit is None else min(self.limit, total)
         self.name = file.attrs[schema.NAME]
         self.source, self.created_by = file.attrs[schema.SOURCE], file.attrs[schema.CREATED_BY]
+        self.palette_maps = int(file.attrs.get(schema.PALETTE_MAPS, 0))
         self.image_size = tuple(file.attrs[schema.IMAGE_SIZE].tolist())
         self.grid = tuple(file.attrs[schema.GRID].tolist())
         self._image_offsets = file[schema.IMAGE_OFFSETS][: count + 1]

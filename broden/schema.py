@@ -28,6 +28,8 @@ CREATED_BY = "created by"
 SOURCE = "source"
 #: How the source of a generated set begins, before the seed it was drawn from.
 GENERATED = "seed "
+#: How many label maps were palette images, read by index; missing where none was.
+PALETTE_MAPS = "palette maps read by index"
 DIGEST = "digest"
 IMAGE_SIZE = "image_size"
 GRID = "grid"

@@ -15,6 +15,7 @@ from broden import schema
 from broden.digest import probe_digest
 from broden.labels import LabelTable
 from broden.records import Columns, LabelledImage
+from broden.system.files import naming, sweep
 
 # Bytes and planes are handed to HDF5 in blocks of about this size.
 _BYTES_CHUNK = 256 * 1024
@@ -94,6 +95,7 @@ class ProbeWriter:
         if self._target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder; give a file name", str(path))
         self._target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(self._target.parent, self._target.name.__eq__)
         self._part = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
         self._attributes: dict[str, object] = {schema.NAME: name, schema.SOURCE: source}
         self._columns = Columns(table, grid)
@@ -132,6 +134,11 @@ class ProbeWriter:
         """Record a row that was left out."""
         self._columns.skip(skipped)
 
+    def record_palettes(self, maps: int) -> None:
+        """Record how many label maps were palette images, read by index."""
+        if maps:
+            self._attributes[schema.PALETTE_MAPS] = maps
+
     def describe(self, table: LabelTable) -> None:
         """Replace the table by one of the labels that were added, with their frequencies."""
         self._columns.table = table
@@ -158,7 +165,8 @@ class ProbeWriter:
         digest = self._write_tables()
         self._file.close()
         self._disk.check()
-        os.fsync(self._disk.fileno())
+        with naming(self._target):
+            os.fsync(self._disk.fileno())
         for failure in verify(self._part, decode=False, progress=progress):
             raise schema.ProbeSetError(f"{self._target}: was not written correctly: {failure}")
         os.replace(self._part, self._target)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from broden.mini import located
 from broden.reader import ProbeSet
-from broden.system.files import file_name
+from broden.system.files import file_name, inside, sweep
 from dissection.comparison import findings as comparison
 from dissection.comparison.side_by_side import MORE_THAN, Comparison, distinct
 from dissection.comparison.side_by_side import compare as side_by_side
@@ -60,12 +60,15 @@ class Compared(NamedTuple):
         ------
         OSError
             If a file cannot be written.
+        ValueError
+            If what would be written is a link.
         """
         folder = Path(folder)
+        sweep(folder, lambda name: name.endswith((".csv", ".json")))
         for number, found in enumerate(self.crosschecks, 1):
             alone = len(self.crosschecks) == 1
             name = file_name(f"crosscheck-{number}-{found.iou.name}")
-            crosschecks.write(found, folder if alone else folder / name)
+            crosschecks.write(found, folder if alone else inside(folder, name))
         for one in self.comparisons.values():
             comparison.write(one, folder)
         for labelling in self.alone:

@@ -14,6 +14,7 @@ from broden.system.terminal import Parser, add_debug, natural, positive, run
 from dissection.commands.results import add_results
 
 FORMATS = ("png", "svg", "pdf")
+_REPORT = "report"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,7 +97,7 @@ def _make(args: argparse.Namespace) -> None:
         return
     if not args.results:
         _parser().error("no results are named; give at least one run directory or table")
-    out = Path(args.out or _beside(Path(args.results[0])))
+    out = Path(args.out) if args.out else _beside(Path(args.results[0]))
     formats = _formats(args.formats)
     found = _drawable(args)
     for note in found.inputs.notes:
@@ -105,18 +106,35 @@ def _make(args: argparse.Namespace) -> None:
         print(f"left out {reason}", file=sys.stderr)
     if not found.drawings:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
+    _check(found.drawings, out, formats, args.report)
     _save(found.drawings, out, formats, args.dpi)
     print(f"{len(found.drawings)} figures: {out}")
     if args.report:
         from figures.report.page import write
 
-        page = write(found.inputs, found.drawings, out / "report")
+        page = write(found.inputs, found.drawings, out / _REPORT)
         print(f"report: {page}")
+
+
+def _check(drawn: list, folder: Path, formats: list[str], report: bool) -> None:
+    """Refuse links where something is to be written, before anything is."""
+    from broden.system.files import inside
+    from figures.drawing import files
+
+    for drawing in drawn:
+        files(drawing, folder, formats)
+    if report:
+        from figures.report import page, thumbnails
+
+        for name in (page.PAGE, thumbnails.BESIDE):
+            inside(folder, f"{_REPORT}/{name}")
 
 
 def _beside(first: Path) -> Path:
     """Return where figures go if nothing else is said."""
-    return (first if first.is_dir() else first.parent) / "figures"
+    from broden.system.files import inside
+
+    return inside(first if first.is_dir() else first.parent, "figures")
 
 
 def _drawable(args: argparse.Namespace):

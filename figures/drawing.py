@@ -11,12 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.image import AxesImage
 
-from broden.system.files import atomic, file_name
+from broden.system.files import atomic, file_name, inside, sweep
 from figures.palette import SOFT
 from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled
 
-__all__ = ["FORMATS", "Drawing", "encoded", "render", "save"]
+__all__ = ["FORMATS", "Drawing", "encoded", "files", "render", "save"]
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -84,6 +84,18 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     return figure
 
 
+def files(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Return the files of a figure: the CSV, then a file for each format.
+
+    Raises
+    ------
+    ValueError
+        If one is a link, through which what lies elsewhere would be written.
+    """
+    name = file_name(drawing.name)
+    return [inside(folder, f"{name}.{ending}") for ending in ("csv", *formats)]
+
+
 def save(
     drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS, dpi: int = DPI
 ) -> list[Path]:
@@ -106,18 +118,18 @@ def save(
     ------
     OSError
         If a file cannot be written.
+    ValueError
+        If a file is a link.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = file_name(drawing.name)
-    table = folder / f"{name}.csv"
+    table, *pictures = paths = files(drawing, folder, formats)
+    sweep(folder, {path.name for path in paths}.__contains__)
     with atomic(table) as handle:
         drawing.table.to_csv(handle, index=False, lineterminator="\n", float_format="%.6g")
-    paths = [table]
     with styled():
         figure = render(drawing)
-        for form in formats:
-            paths.append(folder / f"{name}.{form}")
-            with atomic(paths[-1]) as handle:
+        for form, path in zip(formats, pictures, strict=True):
+            with atomic(path) as handle:
                 handle.write(encoded(figure, form, dpi))
     return paths
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from broden.labels import LabelTable
 from broden.reader import ProbeSet, decode
+from broden.system.files import atomic, sweep
 
 # The eleven basic colour names of the color category, so that its panel looks as it reads.
 _BASIC = {
@@ -79,12 +79,9 @@ def show(probe: ProbeSet, i: int, out: str | Path) -> None:
     figure = _figure(found, f"{probe.name}, image {i}: {probe.names[i]}")
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.stem}.{os.getpid()}{out.suffix or '.png'}")
-    try:
-        figure.savefig(part, dpi=120)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    sweep(out.parent, out.name.__eq__)
+    with atomic(out) as handle:
+        figure.savefig(handle, format=out.suffix[1:].lower() or "png", dpi=120)
 
 
 def _figure(found: list[Panel], title: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -20,7 +21,7 @@ from broden.mini.drawing.canvas import GRID, SIDE
 from broden.reader import ProbeSet
 from broden.records import LabelledImage, labelled
 from broden.schema import GENERATED, ProbeSetError
-from broden.system.files import cache_folder
+from broden.system.files import cache_folder, inside, sweep
 from broden.system.progress import bar
 from broden.system.text import nearest
 from broden.writer import ProbeWriter
@@ -92,13 +93,24 @@ def default_probe(progress: bool = True) -> Path:
     from filelock import FileLock
 
     path = cache_folder() / f"mini-v{VERSION}-seed{SEED}-{IMAGES}.h5"
+    sweep(path.parent, re.compile(r"mini-.+\.h5").fullmatch)
+    # a set that is there needs no lock, which a cache that can only be read would refuse
+    if _is_whole(path):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        try:
-            ProbeSet(path).close()
-        except (FileNotFoundError, ProbeSetError):
+    with FileLock(inside(path.parent, f"{path.name}.lock")):
+        if not _is_whole(path):
             build(path, IMAGES, SEED, progress)
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a probe file can be opened."""
+    try:
+        ProbeSet(path).close()
+    except (FileNotFoundError, ProbeSetError):
+        return False
+    return True
 
 
 def located(name: str | Path, progress: bool = False) -> Path:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS, explain
 from broden.labels import LabelTable
-from broden.planes import decode_plane
+from broden.planes import decode_plane, is_palette
 from broden.records import LabelledImage, labelled
 from broden.schema import Skipped
 from broden.sources.archive import DamagedArchiveError, Source, open_source
@@ -65,12 +65,23 @@ class BadRowsError(ValueError):
 
 
 class Conversion(NamedTuple):
-    """What a conversion did: images written, rows left out, unknown index columns, digest."""
+    """What a conversion did: images written, rows left out, unknown index columns, digest.
+
+    palettes : int, label maps that are palette images; the index in the palette was the label.
+    """
 
     images: int
     skipped: list[Skipped]
     ignored: tuple[str, ...]
     digest: str
+    palettes: int = 0
+
+
+class _Loaded(NamedTuple):
+    """An image, and how many of its label maps are palette images."""
+
+    image: LabelledImage
+    palettes: int
 
 
 def convert(
@@ -109,13 +120,15 @@ def convert(
         with ProbeWriter(
             Path(target), table, index.grid, name=opened.name, source=opened.path.name
         ) as writer:
-            images, bad = _stream(opened, table, index, writer, skip_bad, progress)
+            images, palettes, bad = _stream(opened, table, index, writer, skip_bad, progress)
             if bad and not skip_bad:
                 whole = len(bad) < MOST_LISTED or images + len(bad) == index.total
                 raise BadRowsError(opened.path, bad, index.total if whole else None)
             for skipped in bad:
                 writer.skip(skipped)
-            return Conversion(images, bad, index.ignored, writer.finish(progress))
+            writer.record_palettes(palettes)
+            digest = writer.finish(progress)
+            return Conversion(images, bad, index.ignored, digest, palettes)
     finally:
         opened.close()
 
@@ -127,11 +140,11 @@ def _stream(
     writer: ProbeWriter,
     skip_bad: bool,
     progress: bool,
-) -> tuple[int, list[Skipped]]:
-    """Write every good row; return how many there are and the bad ones by line."""
-    good, bad = 0, list(index.bad)
+) -> tuple[int, int, list[Skipped]]:
+    """Write every good row; return how many there are, their palette maps, bad rows by line."""
+    good, palettes, bad = 0, 0, list(index.bad)
 
-    def load(row: Row) -> LabelledImage | Skipped:
+    def load(row: Row) -> _Loaded | Skipped:
         try:
             return _load(source, row, table)
         except DamagedArchiveError:
@@ -153,25 +166,30 @@ def _stream(
                     break
                 continue
             good += 1
+            palettes += item.palettes
             if skip_bad or not bad:
-                writer.add(item)
-    return good, sorted(bad)
+                writer.add(item.image)
+    return good, palettes, sorted(bad)
 
 
-def _load(source: Source, row: Row, table: LabelTable) -> LabelledImage:
+def _load(source: Source, row: Row, table: LabelTable) -> _Loaded:
     """Read and check all files of one row; a ValueError carries the reason."""
     data = _read(source, row.image, "image")
     size = _photo_size(data, row)
-    planes = np.zeros((len(row.maps), *row.grid), np.uint16)
+    planes, palettes = np.zeros((len(row.maps), *row.grid), np.uint16), 0
     for plane, (category, file) in zip(planes, row.maps, strict=True):
         try:
-            plane[...] = decode_plane(_read(source, file, "label map"), row.grid)
+            png = _read(source, file, "label map")
+            plane[...] = decode_plane(png, row.grid)
         except ValueError as error:
             reason = str(error)
             raise ValueError(reason if file in reason else f"label map {file} {reason}") from error
-        _check_numbers(plane, file, table.categories[category], table)
+        palettes += is_palette(png)
+        kind = ", a palette image read by index" if is_palette(png) else ""
+        _check_numbers(plane, f"{file} ({table.categories[category]}{kind})", table)
     categories = tuple(category for category, _ in row.maps)
-    return labelled(row.image, row.split, data, size, planes, categories, row.whole)
+    found = labelled(row.image, row.split, data, size, planes, categories, row.whole)
+    return _Loaded(found, palettes)
 
 
 def _read(source: Source, file: str, kind: str) -> bytes:
@@ -200,9 +218,9 @@ def _photo_size(data: bytes, row: Row) -> tuple[int, int]:
     return size
 
 
-def _check_numbers(plane: np.ndarray, file: str, category: str, table: LabelTable) -> None:
+def _check_numbers(plane: np.ndarray, what: str, table: LabelTable) -> None:
     found = np.flatnonzero(np.bincount(plane.ravel(), minlength=len(table)))
     lacking = [n for n in found.tolist() if n and (n >= len(table) or not table.known[n])]
     if lacking:
         numbers = ", ".join(map(str, lacking[:5])) + (" ..." if len(lacking) > 5 else "")
-        raise ValueError(f"label map {file} ({category}) holds {numbers}, not in label.csv")
+        raise ValueError(f"label map {what} holds {numbers}, not in label.csv")

@@ -21,6 +21,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from broden.system.files import atomic, inside, naming, sweep
 from broden.system.progress import bar, byte_bar
 
 SIZES = (224, 227, 384)
@@ -88,7 +89,7 @@ def download(
         When the server refuses, gives up too often, or sends something else than a whole zip, or
         when the file is not the one whose SHA-256 was recorded.
     ValueError
-        When the address is not http or https.
+        When the address is not http or https, or a file to be written is a link.
     """
     parsed = urllib.parse.urlsplit(url)
     name = Path(urllib.parse.unquote(parsed.path)).name
@@ -97,6 +98,10 @@ def download(
     target = Path(folder) / name
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{name}.part")
+    written = [path.name for path in (part, _state_file(part), _record_file(target))]
+    for one in written:
+        inside(target.parent, one)
+    sweep(target.parent, written.__contains__)
     loaded = target if target.exists() else part
     if loaded is part:
         _fetch(url, part, retries, backoff, timeout, progress)
@@ -118,17 +123,22 @@ class _Unusable(DownloadError):
 
 def _settle(file: Path, target: Path, progress: bool) -> None:
     """Check a complete file against its recorded SHA-256; record one if there is none."""
-    record = target.with_name(f"{target.name}.sha256")
+    record = _record_file(target)
     if not record.exists():
         _check_zip(file, progress)
     found = _sha256(file)
     if not record.exists():
-        record.write_text(f"{found}  {target.name}\n", encoding="utf-8")
+        with atomic(record) as written:
+            written.write(f"{found}  {target.name}\n".encode())
     elif record.read_text(encoding="utf-8").split()[:1] != [found]:
         raise DownloadError(
             f"{file}: SHA-256 is {found}, not the one in {record.name}; delete the file to load it"
             f" again, or delete {record.name} to accept it"
         )
+
+
+def _record_file(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
 
 
 def _sha256(file: Path) -> str:
@@ -232,10 +242,12 @@ def _receive(response, part: Path, state: _State, offset: int, progress: bool) -
         file.truncate()
         with byte_bar(state.total, offset, part.stem, progress) as shown:
             while block := response.read(_BLOCK):
-                file.write(block)
+                with naming(part):
+                    file.write(block)
                 shown.update(len(block))
-        file.flush()
-        os.fsync(file.fileno())
+        with naming(part):
+            file.flush()
+            os.fsync(file.fileno())
         end = file.tell()
     if state.total is None:
         state.total = end
@@ -279,7 +291,8 @@ def _load_state(url: str, part: Path) -> _State:
 
 
 def _save_state(part: Path, state: _State) -> None:
-    _state_file(part).write_text(json.dumps(asdict(state)), encoding="utf-8")
+    with atomic(_state_file(part)) as file:
+        file.write(json.dumps(asdict(state)).encode())
 
 
 def _forget(part: Path) -> None:

@@ -4,8 +4,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,12 +19,18 @@ __all__ = [
     "check_layer_names",
     "file_digest",
     "file_name",
+    "inside",
+    "naming",
     "regular_file",
+    "sweep",
 ]
 
 #: Characters of a name in the name of a file; with what is put before and behind it, a file
 #: system takes 255 bytes.
 LONGEST = 200
+
+# Of `atomic`; those of a probe file begin with a dot.
+_PARTIAL = re.compile(r"\.?(?P<name>.+)\.(?P<pid>[0-9]{1,18})\.part", re.DOTALL)
 
 
 def cache_folder() -> Path:
@@ -33,8 +39,17 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
+def atomic(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a file that appears under its name, complete and on disk, when the block ends well.
+
+    A link of that name is replaced, not followed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sync : bool
+        Whether to wait until it is on the disk, which takes its time for thousands of files.
 
     Raises
     ------
@@ -42,18 +57,93 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         If it cannot be written; names the file, of which no part is left.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(partial, "w+b") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(partial, path)
-    except BaseException as error:
+    with naming(path):
+        # a link of this name would be followed; one that was there before is not ours
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            reason = f"{os.strerror(error.errno)}; what is finished stays, run again to continue"
-            raise OSError(error.errno, reason, str(path)) from error
-        raise
+        try:
+            with open(partial, "x+b") as handle:
+                yield handle
+                handle.flush()
+                if sync:
+                    os.fsync(handle.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file that could not be written, whatever the system says in the block.
+
+    Raises
+    ------
+    OSError
+        With the name of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        reason = f"{os.strerror(error.errno)}; what is finished stays, run again to continue"
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+def sweep(folder: Path, wanted: Callable[[str], object], everyone: bool = False) -> None:
+    """Delete the partial files that killed processes left in a folder, as far as that can be.
+
+    Parameters
+    ----------
+    folder : Path
+        Only what lies in it itself is looked at, and a link is never followed.
+    wanted : callable
+        Tells of the name of the complete file whether its partial ones are meant.
+    everyone : bool
+        Those of living processes too, where none of them can be writing.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _PARTIAL.fullmatch(entry.name)
+            if found and wanted(found["name"]) and (everyone or not _alive(int(found["pid"]))):
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _alive(process: int) -> bool:
+    """Tell whether there may be a process of this number."""
+    if os.name != "posix":
+        # elsewhere asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def inside(folder: Path, name: str | Path) -> Path:
+    """Return where a file or directory is in a folder that is given to be written.
+
+    The folder itself may be a link: whoever gave it said so.
+
+    Raises
+    ------
+    ValueError
+        If it, or a directory between, is a link, through which what lies elsewhere would be
+        written or deleted.
+    """
+    path = Path(folder)
+    for part in Path(name).parts:
+        path = path / part
+        if path.is_symlink():
+            raise ValueError(
+                f"{path} is a link, and nothing is written through links; remove it or choose "
+                "another directory"
+            )
+    return path
 
 
 def file_name(layer: str) -> str:

@@ -8,6 +8,7 @@ that reading verifies, and nothing in it can execute. A shard is complete when i
 import io
 import json
 import math
+import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,9 @@ FORMAT = "shard/1"
 
 Wanted = Mapping[str, Collection[str]]
 """Names of the arrays of `Cells` that are to be read, by layer."""
+
+
+_NAME = re.compile(r"[0-9]+-?\.npz(\.[0-9]+\.part)?")
 
 
 class ShardError(ValueError):
@@ -57,15 +61,17 @@ class ShardStore:
 
     def path(self, number: int) -> Path:
         """Return where shard ``number`` is or will be."""
-        return self.folder / f"{number:06d}.npz"
+        path = self.folder / f"{number:06d}.npz"
+        # a directory of that name is not ours, and no file can take its place
+        return path.with_name(f"{number:06d}-.npz") if path.is_dir() else path
 
     def finished(self, numbers: Sequence[int]) -> list[int]:
         """Return which of these shards are complete."""
-        return [number for number in numbers if self.path(number).exists()]
+        return [number for number in numbers if self.path(number).is_file()]
 
     def size(self) -> int:
         """Return the bytes of all complete shards."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.npz"))
+        return sum(path.stat().st_size for path in self.folder.glob("*.npz") if path.is_file())
 
     def write(self, number: int, shard: Shard) -> None:
         """Write a shard so that it is either complete or absent.
@@ -138,10 +144,14 @@ class ShardStore:
         self.write(number, Shard(shard.first, layers))
 
     def clear(self) -> None:
-        """Delete all shards."""
+        """Delete all shards, and what a kill left of any, as far as the disk can be written."""
+        # what lies behind a link, and something foreign, is not ours to delete
+        if self.folder.is_symlink():
+            return
         for path in self.folder.glob("*.npz*"):
-            path.unlink(missing_ok=True)
-        # something foreign in it is not ours to delete
+            if _NAME.fullmatch(path.name):
+                with suppress(OSError):
+                    path.unlink()
         with suppress(OSError):
             self.folder.rmdir()
 

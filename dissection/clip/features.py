@@ -8,6 +8,7 @@ are verified when it is read; a file that fails is made again.
 import hashlib
 import json
 import logging
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from broden.probe import Probe
-from broden.system.files import atomic, cache_folder
+from broden.system.files import atomic, cache_folder, sweep
 from broden.system.progress import bar
 from dissection.activations.batches import batches
 from dissection.clip.concepts import Concepts
@@ -133,7 +134,10 @@ def _path(cache: Path, key: str) -> Path:
 
 def _found(cache: Path | None, key: str, shape: tuple[int, int]) -> Tensor | None:
     """Return the features kept under a key, unless there are none or they are damaged."""
-    if cache is None or not _path(cache, key).exists():
+    if cache is None:
+        return None
+    sweep(Path(cache), re.compile(r"(images|texts)-[0-9a-f]{64}\.safetensors").fullmatch)
+    if not _path(cache, key).exists():
         return None
     try:
         return _read(_path(cache, key), key, shape)

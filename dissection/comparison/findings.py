@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from broden.system.files import inside
 from broden.system.text import aligned
 from dissection.comparison.side_by_side import ALL, OVERALL, Comparison, detectors, distinct
 from dissection.results.labelling import METHOD_NAMES, Labelling
@@ -51,7 +52,7 @@ def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
 def _write(tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        write_table(Path(folder) / f"{method}-{name}.csv", table)
+        write_table(inside(Path(folder), f"{method}-{name}.csv"), table)
     return [f"{method}-{name}.csv" for name in tables]
 
 

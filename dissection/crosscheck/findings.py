@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from broden.system.files import inside
 from dissection.crosscheck.check import Crosscheck
 from dissection.results import schema
 from dissection.results.fields import MAPPING, TEXT, Kind, check, need, number, read_json, whole
@@ -188,5 +189,5 @@ def write(result: Crosscheck, folder: str | Path) -> None:
         "left_out": result.left_out,
         "agreement": table.where(table.notna(), None).to_dict("records"),
     }
-    write_table(folder / schema.CROSSCHECK_UNITS, result.units)
-    write_json(folder / schema.CROSSCHECK, card)
+    write_table(inside(folder, schema.CROSSCHECK_UNITS), result.units)
+    write_json(inside(folder, schema.CROSSCHECK), card)

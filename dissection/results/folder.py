@@ -1,6 +1,7 @@
 """The directory of a run: whose it is, who writes it, and whether it is complete."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from broden.system.files import inside, sweep
 from dissection.config import labelers_of
 from dissection.results import schema
 from dissection.results.card_schema import check_card
@@ -16,6 +18,9 @@ from dissection.results.storage import write_json
 from dissection.results.trials import adopted
 
 _REMEDY = "choose another --out or delete it and run it again"
+
+#: What a disk says that may only be read.
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class RunFolder:
@@ -123,14 +128,17 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Make the directory and let no other process write it meanwhile.
 
+        A complete run on a disk that cannot be written is not locked, as nothing writes it.
+
         Raises
         ------
         ValueError
-            If another process does.
+            If another process does, or something in it would lead what is written elsewhere.
         OSError
             If it cannot be made or written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        self._check()
         lock = FileLock(self.path / schema.LOCK)
         try:
             lock.acquire(timeout=0)
@@ -138,10 +146,31 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} is being written by another process; wait, or choose another --out"
             ) from error
+        except OSError as error:
+            if error.errno not in _UNWRITABLE or not is_complete(self.card()):
+                raise
         try:
             yield
         finally:
             lock.release()
+
+    def _check(self) -> None:
+        """Refuse what would lead a run elsewhere or stop it at its end: links, other kinds."""
+        files = [inside(self.path, name) for name in schema.FILES]
+        for name in (schema.SHARDS, schema.TALLY):
+            folder = inside(self.path, name)
+            if folder.exists() and not folder.is_dir():
+                raise ValueError(f"{folder} is no directory; remove it or choose another --out")
+            within = [inside(folder, path.name) for path in folder.glob("*")]
+            # shards go round a directory of their name
+            files += within if name == schema.TALLY else []
+        for path in files:
+            if path.is_dir():
+                raise ValueError(f"{path} is a directory; remove it or choose another --out")
+        lock = self.path / schema.LOCK
+        # whoever locks a file empties it
+        if lock.exists() and (not lock.is_file() or lock.stat().st_nlink > 1):
+            raise ValueError(f"{lock} is no lock of ours; remove it or choose another --out")
 
     def claim(self, settings: dict) -> tuple[bool, dict]:
         """Take the directory for a run and return whether it is complete, and its settings.
@@ -174,7 +203,7 @@ class RunFolder:
             return False, settings
         settings = adopted(card.get("settings", {}), settings)
         different = differences(card.get("settings", {}), settings)
-        if different and not is_complete(card) and not any(self.shards.glob("*.npz")):
+        if different and not is_complete(card) and not self._has_shards():
             # nothing of the other run was finished, so nothing is lost
             self.write({"status": schema.RUNNING, "settings": settings})
             return False, settings
@@ -183,9 +212,14 @@ class RunFolder:
                 f"{self.path} belongs to a run with other settings: {'; '.join(different)}; "
                 "choose another --out or delete it"
             )
-        for partial in self.path.rglob("*.part"):
-            partial.unlink()
+        # nobody else writes what is locked
+        sweep(self.path, schema.FILES.__contains__, everyone=True)
+        for folder in (self.shards, self.path / schema.TALLY):
+            sweep(folder, lambda name: name.endswith((".npz", ".csv")), everyone=True)
         return is_complete(card), settings
+
+    def _has_shards(self) -> bool:
+        return any(path.is_file() for path in self.shards.glob("*.npz"))
 
     def write(self, card: dict) -> None:
         """Write the run card."""

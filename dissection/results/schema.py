@@ -158,3 +158,9 @@ METHODS = {
     ),
 }  # fmt: skip
 """By the name of a labeler, in the order of `config.LABELERS`."""
+
+FILES = (
+    CARD, LOCK, CROSSCHECK, CROSSCHECK_UNITS,
+    *(name for written in METHODS.values() for name in (*written.tables, written.arrays)),
+)  # fmt: skip
+"""All that a run writes directly into its directory."""

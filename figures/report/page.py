@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from broden.system.files import atomic
+from broden.system.files import atomic, inside, sweep
 from figures.drawing import Drawing, encoded, render
 from figures.inputs import Inputs
 from figures.report import browser, tables
@@ -21,6 +21,8 @@ from figures.report.thumbnails import Thumbnails
 from figures.style import styled
 
 __all__ = ["write"]
+
+PAGE = "index.html"
 
 PICTURES = ("sheet", "disagreements")
 """Kinds of figures that are photographs rather than lines."""
@@ -55,8 +57,12 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
     ------
     OSError
         If a file cannot be written.
+    ValueError
+        If what would be written is a link.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    path = inside(folder, PAGE)
+    sweep(folder, PAGE.__eq__)
     thumbnails = Thumbnails()
     units = browser.units(inputs, thumbnails)
     units |= {"images": thumbnails.sources(folder), "sizes": thumbnails.sizes}
@@ -80,7 +86,6 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    path = folder / "index.html"
     with atomic(path) as handle:
         handle.write(text.encode())
     return path

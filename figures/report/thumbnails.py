@@ -2,19 +2,25 @@
 
 import base64
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["EMBEDDED", "SIDE", "Thumbnails", "runs"]
+from broden.system.files import atomic, inside, sweep
+
+__all__ = ["BESIDE", "EMBEDDED", "SIDE", "Thumbnails", "runs"]
 
 SIDE = 112
 """Pixels of the longer side."""
 
 EMBEDDED = 12 << 20
 """Bytes of thumbnails that a page carries itself; of more a browser is slow to start."""
+
+BESIDE = "thumbnails"
+"""Folder of those that are too many, beside the page."""
 
 _QUALITY = 58
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -67,10 +73,14 @@ class Thumbnails:
         ------
         OSError
             If a file cannot be written.
+        ValueError
+            If their folder is a link.
         """
-        beside = folder / "thumbnails"
+        beside = inside(folder, BESIDE)
+        sweep(beside, re.compile(r"[0-9]+\.webp").fullmatch)
         for old in beside.glob("*.webp"):
-            old.unlink()
+            if old.stem.isdecimal():
+                old.unlink()
         if sum(map(len, self._pictures)) <= EMBEDDED:
             return [
                 f"data:image/webp;base64,{base64.b64encode(data).decode()}"
@@ -78,8 +88,9 @@ class Thumbnails:
             ]
         beside.mkdir(exist_ok=True)
         for number, data in enumerate(self._pictures):
-            (beside / f"{number}.webp").write_bytes(data)
-        return [f"thumbnails/{number}.webp" for number in range(len(self._pictures))]
+            with atomic(beside / f"{number}.webp", sync=False) as handle:
+                handle.write(data)
+        return [f"{BESIDE}/{number}.webp" for number in range(len(self._pictures))]
 
 
 def runs(mask: np.ndarray) -> str:

@@ -68,12 +68,16 @@ def label_png(plane: np.ndarray, mode: str = "RGB") -> bytes:
     plane = np.asarray(plane, np.uint16)
     if mode in ("L", "1"):
         image = Image.fromarray(plane.astype(np.uint8) * (255 if mode == "1" else 1)).convert(mode)
+    elif mode == "P":
+        image = Image.fromarray(plane.astype(np.uint8)).convert("P")
+        # colours as of a map by an annotation tool: none tells the label
+        image.putpalette([(37 * n + k) % 256 for n in range(256) for k in (0, 80, 160)])
     elif mode == "I;16":
         image = Image.fromarray(plane)
     else:
         rgb = np.stack([plane & 255, plane >> 8, np.full_like(plane, 7)], -1).astype(np.uint8)
         image = Image.fromarray(rgb)
-        image = image.quantize(256) if mode == "P" else image.convert(mode)
+        image = image.convert(mode)
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()

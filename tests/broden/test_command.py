@@ -12,7 +12,7 @@ import pytest
 from broden import command as build_broden
 from broden.reader import ProbeSet
 from broden.sources.convert import convert
-from tests.broden.layout import LABELS, corner_photos, write_layout, zipped
+from tests.broden.layout import LABELS, Photo, corner_photos, plane, write_layout, zipped
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +40,21 @@ def run(capsys):
         return status, captured.out, "\n".join(x for x in lines if not re.match(r"\w+: +\d+%", x))
 
     return call
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        (1, "1 label map is a palette image, read by index (not by colour)"),
+        (2, "2 label maps are palette images, read by index (not by colour)"),
+    ],
+)
+def test_convert_and_info_say_how_palette_images_were_read(maps, said, run, tmp_path):
+    photos = [Photo(f"{k}.jpg", {"color": [plane(k, 0, 1, 2)]}) for k in range(maps)]
+    root = write_layout(tmp_path / "tiny", photos, map_mode="P")
+    status, _, err = run("convert", root, tmp_path / "o.h5")
+    assert (status, f"note: {said}\n" in err) == (0, True)
+    assert f"label maps  {said}\n" in run("info", tmp_path / "o.h5")[1]
 
 
 def test_convert_then_info_verify(run, corners, tmp_path):

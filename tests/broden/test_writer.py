@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -88,3 +92,27 @@ def test_unfinished_file_is_removed_and_the_old_one_kept(table, tmp_path):
         opened.add(image(1, 1))
     assert [path.name for path in tmp_path.iterdir()] == ["o.h5"]
     assert (tmp_path / "o.h5").read_text() == "old"
+
+
+def test_what_a_kill_left_of_the_file_goes_at_the_next_start(table, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    living, other = f".o.h5.{os.getppid()}.part", f".p.h5.{dead.pid}.part"
+    for name in (f".o.h5.{dead.pid}.part", living, other):
+        (tmp_path / name).touch()
+    with writer(tmp_path / "o.h5", table) as opened:
+        opened.add(image(1, 1))
+        opened.finish()
+    assert {path.name for path in tmp_path.iterdir()} == {"o.h5", living, other}
+
+
+def test_a_link_in_place_of_the_file_is_replaced(table, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    for name in ("o.h5", f".o.h5.{os.getpid() + 10**8}.part"):
+        (tmp_path / name).symlink_to(tmp_path / "mine")
+    with writer(tmp_path / "o.h5", table) as opened:
+        opened.add(image(1, 1))
+        opened.finish()
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "o.h5").is_symlink()
+    assert [*tmp_path.glob(".*.part")] == []

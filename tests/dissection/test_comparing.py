@@ -50,6 +50,17 @@ def test_the_command_writes_what_is_returned(runs, tmp_path, capsys):
     assert len(mine) > 10
 
 
+@pytest.mark.parametrize("name", ["crosscheck-1-one", "iou-distinct.csv"])
+def test_nothing_is_written_through_a_link(name, runs, tmp_path):
+    found = dissection.compare(runs, encoder="none", permutations=20)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(ValueError, match=f"out/{name} is a link, and nothing is written"):
+        found.write(tmp_path / "out")
+    assert not [*(tmp_path / "mine").iterdir()]
+
+
 def test_results_of_python_can_be_compared(runs):
     opened = [dissection.read(path) for path in runs]
     found = dissection.compare(opened, encoder="none", permutations=20)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -272,6 +273,64 @@ def test_what_a_kill_left_behind_goes(probe, tmp_path, monkeypatch, unbroken):
     (tmp_path / "run" / "units.csv.123.part").touch()
     assert "nothing to do" in run(probe, tmp_path / "run").message
     assert files(tmp_path / "run") == unbroken
+
+
+def test_a_complete_run_on_a_disk_that_can_only_be_read_is_left_alone(
+    probe, tmp_path, monkeypatch, unbroken
+):
+    run(probe, tmp_path / "run")
+    (tmp_path / "run" / "units.csv.123.part").touch()
+    opened = os.open
+
+    def refuse(path, flags=0, *more, **others):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return opened(path, flags, *more, **others)
+
+    def never(path, *_args, **_others):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        for name in ("unlink", "rmdir", "replace", "rename"):
+            patch.setattr(os, name, never)
+        assert "nothing to do" in run(probe, tmp_path / "run").message
+        assert len(dissection.read(tmp_path / "run").units) == len(planted.Detectors.CONCEPT)
+    (tmp_path / "run" / "units.csv.123.part").unlink()
+    assert files(tmp_path / "run") == unbroken
+
+
+def test_a_directory_called_as_a_shard_changes_no_result(probe, tmp_path, monkeypatch, unbroken):
+    with monkeypatch.context() as patch:
+        killed_at(patch, shards.ShardStore, "write", 2)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    mine = tmp_path / "run" / "shards" / "000001.npz"
+    mine.mkdir()
+    (mine / "mine").write_text("mine")
+    assert "4 of them" in run(probe, tmp_path / "run").message
+    assert (mine / "mine").read_text() == "mine"
+    shutil.rmtree(tmp_path / "run" / "shards")
+    assert files(tmp_path / "run") == unbroken
+
+
+@pytest.mark.parametrize("name", ["shards", "tally"])
+def test_a_linked_directory_in_a_run_is_refused_before_the_pass(name, probe, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, shards.ShardStore, "write", 1)
+        with pytest.raises(Killed):
+            run(probe, tmp_path / "run")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for file in ("000000.npz", "000000.npz.1.part", "maps.csv"):
+        (mine / file).write_text("mine")
+    link = tmp_path / "run" / name
+    if link.is_dir():
+        link.rmdir()
+    link.symlink_to(mine)
+    with pytest.raises(ValueError, match=f"run/{name} is a link, and nothing is written through"):
+        run(probe, tmp_path / "run")
+    assert [path.read_text() for path in mine.iterdir()] == ["mine"] * 3
 
 
 def test_a_directory_of_other_settings_is_refused(probe, tmp_path):

@@ -133,3 +133,68 @@ def test_help_comes_without_torch():
     )  # fmt: skip
     assert "--more-than" in found.stdout
     assert "| torch" not in found.stderr
+
+
+@pytest.mark.parametrize("name", ["distinct-clip.csv", "distinct-clip.svg", "report"])
+@pytest.mark.parametrize("to", ["mine", "nowhere"])
+def test_nothing_is_drawn_through_a_link(name, to, published, tmp_path, capsys):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / to)
+    more = ("--only", "distinct", "--formats", "svg", "--report")
+    assert command(tmp_path, published[1], more=more) == 1
+    assert f"out/{name} is a link, and nothing is written through" in capsys.readouterr().err
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["index.html", "thumbnails"])
+def test_no_report_is_written_through_a_link(name, published, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "0.webp").write_text("mine")
+    (tmp_path / "out" / "report").mkdir(parents=True)
+    (tmp_path / "out" / "report" / name).symlink_to(mine)
+    more = ("--only", "distinct", "--formats", "svg", "--report")
+    assert command(tmp_path, published[1], more=more) == 1
+    assert f"report/{name} is a link" in capsys.readouterr().err
+    assert [path.name for path in mine.iterdir()] == ["0.webp"]
+
+
+def test_figures_that_are_a_link_in_a_run_are_refused_and_given_ones_drawn(
+    published, tmp_path, capsys
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "figures").symlink_to(tmp_path / "mine")
+    more = ["--only", "distinct", "--formats", "svg"]
+    assert make_figures.main([str(published[1]), *more]) == 1
+    assert "figures is a link" in capsys.readouterr().err
+    assert not [*(tmp_path / "mine").iterdir()]
+    (tmp_path / "out").symlink_to(tmp_path / "mine")
+    assert command(tmp_path, published[1], more=more) == 0
+    assert (tmp_path / "mine" / "distinct-clip.svg").is_file()
+
+
+def test_figures_of_a_killed_start_go_and_a_full_disk_is_named(
+    published, tmp_path, capsys, monkeypatch
+):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "out").mkdir()
+    left = tmp_path / "out" / f"distinct-clip.svg.{dead.pid}.part"
+    left.touch()
+    more = ["--only", "distinct", "--formats", "svg"]
+    assert command(tmp_path, published[1], more=more) == 0
+    assert not left.exists()
+    before = (tmp_path / "out" / "distinct-clip.csv").read_bytes()
+
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("broden.system.files.os.fsync", full)
+    assert command(tmp_path, published[0], published[1], more=more) == 1
+    err = capsys.readouterr().err
+    assert "No space left on device" in err
+    assert f"error: {tmp_path / 'out'}" in err
+    assert (tmp_path / "out" / "distinct-clip.csv").read_bytes() == before

@@ -1,5 +1,9 @@
+import errno
 import io
 import multiprocessing
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -100,3 +104,52 @@ def test_processes_that_start_together_build_one_default_set(tmp_path):
         paths = pool.map(_default, [str(tmp_path)] * 2)
     assert len(set(paths)) == 1
     assert list(verify(paths[0])) == []
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """Return a cache of its own, with a default set of few images."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(probe_file, "IMAGES", 3)
+    monkeypatch.setattr(probe_file, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_set_that_is_there_is_used_from_a_cache_that_can_only_be_read(cache, monkeypatch):
+    path = mini.default_probe(progress=False)
+    opened = os.open
+
+    def refuse(file, flags, *more, **others):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(file))
+        return opened(file, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    (cache / f"{path.name}.lock").unlink()
+    assert mini.default_probe(progress=False) == path
+    path.unlink()
+    with pytest.raises(OSError, match="Read-only") as caught:
+        mini.default_probe(progress=False)
+    assert str(cache) in str(caught.value.filename)
+
+
+def test_what_killed_starts_left_in_the_cache_goes(cache):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path = mini.default_probe(progress=False)
+    gone = [f".{path.name}.{dead.pid}.part", f".mini-v1-seed0-1000.h5.{dead.pid}.part"]
+    stay = [f".{path.name}.{os.getppid()}.part", f".mine.h5.{dead.pid}.part"]
+    for name in gone + stay:
+        (cache / name).touch()
+    mini.default_probe(progress=False)
+    assert [name for name in gone + stay if (cache / name).exists()] == stay
+
+
+def test_lock_of_the_cache_that_is_a_link_is_refused(cache, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    name = f"mini-v{probe_file.VERSION}-seed{probe_file.SEED}-3.h5.lock"
+    (cache / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(ValueError, match="is a link"):
+        mini.default_probe(progress=False)
+    assert (tmp_path / "mine").read_text() == "mine"

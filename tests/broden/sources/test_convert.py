@@ -91,23 +91,33 @@ def test_digest_ignores_where_and_when_but_not_what(corners, probe_path, tmp_pat
     assert convert(root, tmp_path / "b.h5").digest != ProbeSet(probe_path).digest
 
 
-@pytest.mark.parametrize("map_mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize("map_mode", ["RGB", "RGBA"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
 def test_colour_modes_and_line_ends_change_nothing(newline, map_mode, probe_path, tmp_path):
     root = write_layout(tmp_path / "tiny", corner_photos(), newline=newline, map_mode=map_mode)
     assert convert(root, tmp_path / "o.h5").digest == ProbeSet(probe_path).digest
 
 
-@pytest.mark.parametrize("mode", ["L", "I;16", "1"])
+@pytest.mark.parametrize("mode", ["L", "I;16", "1", "P"])
 def test_single_channel_maps_hold_the_label_itself(mode, tmp_path):
     labels = (0, 1) if mode == "1" else (0, 1, 2)
     planes = [plane(1, *labels), plane(2, *labels)]
     photos = [Photo(f"{k}.jpg", {"color": [p]}) for k, p in enumerate(planes)]
     root = write_layout(tmp_path / "tiny", photos, map_mode=mode)
-    convert(root, tmp_path / "o.h5")
+    done = convert(root, tmp_path / "o.h5")
     with ProbeSet(tmp_path / "o.h5") as probe:
+        assert done.palettes == probe.palette_maps == (2 if mode == "P" else 0)
         for i, expected in enumerate(planes):
             np.testing.assert_array_equal(probe.maps(i)["color"][0], expected)
+
+
+def test_palette_map_with_other_numbers_says_how_it_was_read(tmp_path):
+    photos = [Photo("a.jpg", {"color": [plane(1, 0, 77)]})]
+    root = write_layout(tmp_path / "tiny", photos, map_mode="P")
+    reason = r"a_color_0.png \(color, a palette image read by index\) holds 77, not in label.csv"
+    with pytest.raises(BadRowsError) as caught:
+        convert(root, tmp_path / "o.h5")
+    assert re.search(reason, caught.value.details[0])
 
 
 def test_columns_may_come_in_any_order_with_a_bom_and_unknown_ones(probe_path, tmp_path):

@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import os
 import re
 import threading
 import zipfile
@@ -276,3 +278,28 @@ def test_published_addresses():
     assert published_url(227) == "http://netdissect.csail.mit.edu/data/broden1_227.zip"
     with pytest.raises(ValueError, match="published are 224, 227, 384"):
         published_url(225)
+
+
+@pytest.mark.parametrize("ending", [".part", ".part.json", ".sha256"])
+@pytest.mark.parametrize("there", [True, False], ids=["there", "dangling"])
+def test_nothing_is_loaded_through_a_link(there, ending, server, tmp_path):
+    mine = tmp_path / "mine"
+    if there:
+        mine.write_text("mine")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / f"broden1_9.zip{ending}").symlink_to(mine)
+    with pytest.raises(ValueError, match="is a link, and nothing is written through links"):
+        download(server.url(), tmp_path / "to")
+    assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)
+
+
+def test_full_disk_names_the_file_and_keeps_what_came(server, payload, tmp_path, monkeypatch):
+    def full(_file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            download(server.url(), tmp_path)
+    assert str(tmp_path / "broden1_9.zip.part") in caught.value.filename
+    assert download(server.url(), tmp_path).read_bytes() == payload

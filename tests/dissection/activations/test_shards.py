@@ -289,3 +289,28 @@ def test_pruning_a_stored_shard_rewrites_it_smaller(store):
     np.testing.assert_array_equal(read.layers["b"].values, cells.values)
     np.testing.assert_array_equal(read.layers["a"].values, prune(cells, bounds["a"], GRID).values)
     assert files(store) == ["000001.npz"]
+
+
+def test_a_directory_called_as_a_shard_is_gone_round(store, shard):
+    (store.folder / "000000.npz" / "mine").mkdir(parents=True)
+    assert store.finished([0, 1]) == []
+    store.write(0, shard)
+    store.write(1, shard)
+    assert store.finished([0, 1]) == [0, 1]
+    assert same(store.read(0), shard)
+    assert store.size() == 2 * store.path(1).stat().st_size
+    store.clear()
+    assert files(store) == ["000000.npz"]
+    assert (store.folder / "000000.npz" / "mine").is_dir()
+
+
+def test_only_shards_are_cleared_and_nothing_behind_a_link(store, shard, tmp_path):
+    store.write(0, shard)
+    (store.folder / "mine.npz").touch()
+    store.clear()
+    assert files(store) == ["mine.npz"]
+    store.write(0, shard)
+    linked = ShardStore(tmp_path / "linked", "key")
+    linked.folder.symlink_to(store.folder)
+    linked.clear()
+    assert files(store) == ["000000.npz", "mine.npz"]

@@ -1,4 +1,7 @@
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -260,3 +263,15 @@ def test_truncated_concepts_are_named_even_if_features_are_kept(cache, caplog):
     with caplog.at_level(logging.WARNING):
         text_features(FakeEncoder(), long, cache=cache)
     assert "truncated: 'a cat that sits on a mat'" in caplog.text
+
+
+def test_what_killed_starts_left_in_the_cache_goes(source, cache):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    image_features(FakeEncoder(), Part(source), cache=cache)
+    (kept,) = cache.iterdir()
+    stay = [f"{kept.name}.{os.getppid()}.part", f"mine.{dead.pid}.part"]
+    for name in (f"{kept.name}.{dead.pid}.part", *stay):
+        (cache / name).touch()
+    image_features(FakeEncoder(), Part(source), cache=cache)
+    assert {path.name for path in cache.iterdir()} == {kept.name, *stay}

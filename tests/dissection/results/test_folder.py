@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -176,6 +177,137 @@ def test_lock_is_released_after_a_failure(tmp_path):
         raise RuntimeError("stop")
     with RunFolder(tmp_path).locked():
         assert RunFolder(tmp_path).card() is None
+
+
+def entries(path):
+    """Return what is in a directory: names and contents."""
+    return {
+        str(p.relative_to(path)): p.read_bytes() if p.is_file() else None for p in path.rglob("*")
+    }
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Return a directory of somebody else, with files of our names."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("000000.npz", "000001.npz.1.part", "layer4.csv", CARD, "units.csv", "lock"):
+        (folder / name).write_text("mine")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        *(("shards", target) for target in ("", "nowhere", CARD)),
+        *(("tally", target) for target in ("", "nowhere")),
+        *((".lock", target) for target in ("lock", "nowhere", "")),
+        *((name, "units.csv") for name in ("units.csv", "descriptions.csv", "crosscheck.csv")),
+        *((name, CARD) for name in (CARD, "crosscheck.json", "scores.h5", "clip.h5")),
+        ("concepts.csv", "nowhere"),
+        ("tally/layer4.csv", "layer4.csv"),
+        ("shards/000000.npz", "000000.npz"),
+    ],
+)
+def test_link_in_the_directory_is_refused_and_its_target_untouched(
+    name, target, elsewhere, tmp_path
+):
+    made = RunFolder(tmp_path / "run")
+    with made.locked():
+        made.claim(SETTINGS)
+    link = made.path / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(elsewhere / target)
+    before = entries(elsewhere), entries(made.path)
+    with pytest.raises(ValueError, match="is a link, and nothing is written through links") as one:
+        made.locked().__enter__()
+    assert str(link) in str(one.value)
+    assert (entries(elsewhere), entries(made.path)) == before
+
+
+def test_directory_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    made = RunFolder(tmp_path / "run")
+    with made.locked():
+        assert made.claim(SETTINGS) is False
+    assert (tmp_path / "disk" / CARD).is_file()
+
+
+def test_lock_that_is_another_name_of_a_file_is_refused(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").hardlink_to(mine)
+    with pytest.raises(ValueError, match=r"\.lock is no lock of ours; remove it"):
+        RunFolder(tmp_path / "run").locked().__enter__()
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["units.csv", "scores.h5", CARD, ".lock", "tally/layer4.csv"])
+def test_directory_in_place_of_a_file_is_said_at_the_start(name, tmp_path):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"is a directory; remove it or choose another --out"):
+        RunFolder(tmp_path / "run").locked().__enter__()
+
+
+@pytest.mark.parametrize("name", ["shards", "tally"])
+def test_file_in_place_of_a_directory_is_said_at_the_start(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=rf"{name} is no directory; remove it"):
+        RunFolder(tmp_path).locked().__enter__()
+
+
+def test_what_a_kill_left_goes_and_what_is_not_ours_stays(folder):
+    folder.claim(SETTINGS)
+    finish_a_shard(folder)
+    (folder.path / "tally").mkdir()
+    gone = ["units.csv.123.part", "shards/000001.npz.7.part", "tally/a.csv.9.part"]
+    stay = ["download.part", "thesis.tex.12.part", "figures.csv.3.part"]
+    for name in gone + stay:
+        (folder.path / name).touch()
+    folder.claim(SETTINGS)
+    assert [name for name in gone + stay if (folder.path / name).exists()] == stay
+
+
+def read_only(monkeypatch, code):
+    """Let no file be opened for writing, as a disk does that may only be read."""
+    opened = os.open
+
+    def refuse(path, flags, *more, **others):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(code, os.strerror(code), str(path))
+        return opened(path, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("locked_before", [True, False])
+def test_complete_run_may_lie_on_a_disk_that_can_only_be_read(
+    locked_before, code, tmp_path, monkeypatch
+):
+    made = RunFolder(tmp_path)
+    made.write({"status": "complete", "settings": SETTINGS})
+    if locked_before:
+        (tmp_path / ".lock").touch()
+    read_only(monkeypatch, code)
+    with made.locked():
+        assert made.claim(SETTINGS) is True
+    with made.locked(), pytest.raises(ValueError, match="other settings"):
+        made.claim(changed(quantile=0.01))
+
+
+@pytest.mark.parametrize("status", [None, "running"])
+def test_run_that_is_not_complete_needs_a_disk_that_can_be_written(status, tmp_path, monkeypatch):
+    made = RunFolder(tmp_path)
+    if status:
+        made.write({"status": status, "settings": SETTINGS})
+    read_only(monkeypatch, errno.EROFS)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        made.locked().__enter__()
+    assert str(tmp_path) in str(caught.value.filename)
 
 
 @pytest.mark.parametrize("inside", ["", "run"])
