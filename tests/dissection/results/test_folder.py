@@ -231,7 +231,7 @@ def test_directory_itself_may_be_a_link(tmp_path):
     (tmp_path / "run").symlink_to(tmp_path / "disk")
     made = RunFolder(tmp_path / "run")
     with made.locked():
-        assert made.claim(SETTINGS) is False
+        assert made.claim(SETTINGS)[0] is False
     assert (tmp_path / "disk" / CARD).is_file()
 
 
@@ -294,7 +294,7 @@ def test_complete_run_may_lie_on_a_disk_that_can_only_be_read(
         (tmp_path / ".lock").touch()
     read_only(monkeypatch, code)
     with made.locked():
-        assert made.claim(SETTINGS) is True
+        assert made.claim(SETTINGS)[0] is True
     with made.locked(), pytest.raises(ValueError, match="other settings"):
         made.claim(changed(quantile=0.01))
 
