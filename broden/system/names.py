@@ -13,7 +13,10 @@ Right-to-left letters, combining marks, quotes, commas and all other signs are n
 import re
 import unicodedata
 
-__all__ = ["flaw", "named", "spaced"]
+__all__ = ["LONGEST", "flaw", "named", "spaced"]
+
+LONGEST = 1_000
+"""Characters of a name."""
 
 # Space separators are what a line may be broken at; a tab is one that a spreadsheet put there.
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -63,9 +66,13 @@ def named(text: str, where: str) -> str:
     Raises
     ------
     ValueError
-        If it holds what no name may.
+        If it holds what no name may, or is too long.
     """
     name = spaced(text)
+    if len(name) > LONGEST:
+        raise ValueError(
+            f"{where} has {len(name)} characters, at most {LONGEST} allowed in a name; shorten it"
+        )
     if found := flaw(name):
         shown = name if len(name) <= 80 else f"{name[:77]}..."
         raise ValueError(f"{where}: {shown!r} holds {found}, which no name may; remove it")

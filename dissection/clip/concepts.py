@@ -17,16 +17,13 @@ from broden.probe import Probe
 from broden.system.names import flaw, named, spaced
 from broden.system.text import nearest
 
-__all__ = ["COMMON", "Concepts", "MAX_BYTES", "MAX_CHARACTERS", "MAX_LINES", "read"]
+__all__ = ["COMMON", "Concepts", "MAX_BYTES", "MAX_LINES", "read"]
 
 COMMON = 20_000
 """Words of `common`; CLIP-Dissect's own list of English words has as many."""
 
 MAX_BYTES = 2_000_000
 MAX_LINES = 100_000
-MAX_CHARACTERS = 1_000
-"""Of one concept; CLIP reads the first 300 or so."""
-
 _EXTRA = "install it with: pip install 'network-dissection[clip]'"
 
 
@@ -132,13 +129,7 @@ def _common() -> tuple[tuple[str, ...], str]:
 def _lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file as names, checked."""
     for number, line in enumerate(_split(path), 1):
-        text = named(line, f"{path} line {number}")
-        if len(text) > MAX_CHARACTERS:
-            raise ValueError(
-                f"{path} line {number} has {len(text)} characters, at most {MAX_CHARACTERS} "
-                "allowed; give one concept a line"
-            )
-        yield text
+        yield named(line, f"{path} line {number}")
 
 
 def _split(path: Path) -> list[str]:

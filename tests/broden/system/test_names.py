@@ -48,3 +48,9 @@ def test_a_name_stays_itself_and_can_be_read_back(text):
         return
     assert named(name, "list") == name == name.strip()
     assert name.isprintable()
+
+
+def test_a_name_has_an_end():
+    assert named(" " + "a" * 1000, "list") == "a" * 1000
+    with pytest.raises(ValueError, match=r"^label.csv line 4 has 1001 characters, at most 1000"):
+        named("a" * 1001, "label.csv line 4")
