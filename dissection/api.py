@@ -47,8 +47,9 @@ def dissect(
         What `dissection.load` takes or returns, or any module that takes (N, 3, h, w) images. It is
         moved to the device and to channels_last in place.
     layers : str or sequence of str, optional
-        Dotted names; ``*`` and ``?`` stand for parts of a name. Without any, those that the
-        registry has for a network of that name, else a few that are worth a first look.
+        Dotted names; ``*`` and ``?`` stand for parts of a name, ``LAYER:OUTPUT`` for one of several
+        outputs, ``ATTENTION:heads`` for the heads of one. Without any, those that the registry has
+        for a network of that name, else a few that are worth a first look.
     probe : str, Path or Probe
         A probe file, ``mini`` for the generated one, or for CLIP a folder of images; or what is
         open already.

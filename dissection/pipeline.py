@@ -25,6 +25,7 @@ from dissection.networks.layers import resolve
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network, probed
 from dissection.results import card
+from dissection.results.caveats import few_images
 from dissection.results.folder import RunFolder
 from dissection.results.reading import of_run
 
@@ -80,7 +81,7 @@ def run(
         labeler.prepare(device)
     labelling = {key: value for one in labelers for key, value in one.settings().items()}
     settings = card.settings(network, layers, probe, method, labelling, trial.outputs)
-    caveats = _caveats(layers, trial)
+    caveats = _caveats(layers, trial, len(probe))
     plan = _plan(network, probe, layers, labelers, execution, device)
     with folder.locked() if ranks.leads else nullcontext():
         complete, settings = ranks.all(
@@ -118,7 +119,7 @@ def _plan(
     )
 
 
-def _caveats(layers: Sequence[LayerInfo], trial: Trial) -> list[str]:
+def _caveats(layers: Sequence[LayerInfo], trial: Trial, images: int) -> list[str]:
     """Return what whoever reads the results must know, a sentence each; and warn of it."""
     found = [f"layer {info.name}: {caveat}" for info in layers for caveat in info.caveats]
     if trial.random:
@@ -128,7 +129,8 @@ def _caveats(layers: Sequence[LayerInfo], trial: Trial) -> list[str]:
         )
     for caveat in found:
         log.warning("warning: %s", caveat)
-    return found
+    # said in the summary, at the end
+    return [*few_images(images), *found]
 
 
 def _clear_leftovers(folder: RunFolder, store: ShardStore) -> None:

@@ -36,6 +36,7 @@ def summary(result: Dissection) -> str:
     check = read(result.path, settings["model"]["name"])
     if check is not None:
         lines += ["", _agreement(check)]
+    lines += [f"warning: {caveat}" for caveat in result.card.get("caveats", [])]
     return "\n".join([*lines, f"results: {result.path}"])
 
 

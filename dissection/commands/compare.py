@@ -10,13 +10,14 @@ import argparse
 import sys
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
-from dissection.commands.results import add_results
+from dissection.commands.results import add_results, add_spreadsheet
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add_results(parser, "+")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the tables go")
+    add_spreadsheet(parser, "write")
     networks = parser.add_argument_group("comparison of networks")
     networks.add_argument(
         "--more-than",
@@ -65,7 +66,7 @@ def _compare(args: argparse.Namespace) -> None:
     )
     for note in found.notes:
         print(note, file=sys.stderr)
-    found.write(args.out)
+    found.write(args.out, args.spreadsheet)
     print(found.summary())
     print(f"\nresults: {args.out}")
 

@@ -13,8 +13,9 @@ def add_network(parser: argparse.ArgumentParser, default: str) -> None:
         "--model",
         default=default,
         metavar="M",
-        help=f"{', '.join(NETWORKS)}, a torchvision name, timm:NAME, package.module:factory "
-        "or file.py:factory (default: %(default)s)",
+        help=f"{', '.join(NETWORKS)}, a torchvision name (of classification, segmentation or "
+        "detection), timm:NAME, hf:NAME, open_clip:ARCHITECTURE:TAG, package.module:factory or "
+        "file.py:factory (default: %(default)s)",
     )
     # argcomplete's way to say what a shell may offer
     setattr(model, "completer", _complete)  # noqa: B010
@@ -28,7 +29,8 @@ def add_network(parser: argparse.ArgumentParser, default: str) -> None:
         "--layers",
         type=_named,
         metavar="A,B,C",
-        help="dotted names of layers, * and ? within a part; `help` lists all of a network "
+        help="dotted names of layers, * and ? within a part; LAYER:OUTPUT where one has several "
+        "outputs, ATTENTION:heads for the heads of one; `help` lists all of a network "
         "(default: a few that are worth a first look)",
     )
     group.add_argument(

@@ -1,8 +1,8 @@
 """Turn a name into a network in eval mode, with the preprocessing it was trained with.
 
 `load` knows the small networks of this package (`mini_scenes` and others), torchvision's names,
-the Places365 networks, efficientnet_lite0, `timm:NAME`, and factories of one's own. A further
-built-in network is an entry in `LOADERS`. No name is ever evaluated as code, and no weight file is
+the Places365 networks, efficientnet_lite0, `timm:NAME`, `hf:NAME`, `open_clip:NAME`, and factories
+of one's own. A further built-in network is an entry in `LOADERS`, a library one in `SOURCES`. No name is ever evaluated as code, and no weight file is
 executed (see `dissection.networks.weights.checkpoints`).
 """
 
@@ -124,7 +124,8 @@ def load(
     Parameters
     ----------
     name
-        One of `names`, `timm:NAME`, `package.module:factory` or `file.py:factory`. A factory takes
+        One of `names`, a name with one of the prefixes of `SOURCES` (`timm:NAME`),
+        `package.module:factory` or `file.py:factory`. A factory takes
         nothing and returns an nn.Module (with an attribute `preprocessing`, if it likes) or a pair
         of nn.Module and Preprocessing.
     weights

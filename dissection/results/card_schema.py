@@ -22,6 +22,14 @@ def _is_grid(value: object) -> bool:
     return isinstance(value, list) and len(value) in (0, 2) and all(map(size.holds, value))
 
 
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(number().holds, value))
+
+
+def _is_sentences(value: object) -> bool:
+    return isinstance(value, list) and all(map(TEXT.holds, value))
+
+
 _NAMED = TEXT.or_nothing()
 
 _FIELDS: dict[str, Kind] = {
@@ -50,6 +58,8 @@ _FIELDS: dict[str, Kind] = {
     "settings.model.weights": _NAMED,
     "settings.model.digest": _NAMED,
     "settings.model.preprocessing": MAPPING,
+    "settings.model.outputs": MAPPING,
+    "settings.model.outputs.*": Kind("a list of numbers", _is_numbers),
     "settings.probe": MAPPING,
     "settings.probe.name": TEXT,
     "settings.probe.images": whole(1),
@@ -59,6 +69,7 @@ _FIELDS: dict[str, Kind] = {
     "settings.layers.*.units": whole(1, 1 << 31),
     "settings.layers.*.grid": Kind("two sizes, or none", _is_grid),
     "settings.layers.*.layout": _NAMED,
+    "caveats": Kind("a list of sentences", _is_sentences),
     "definitions": MAPPING,
     "definitions.*": TEXT,
     "probe": MAPPING,

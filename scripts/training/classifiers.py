@@ -21,8 +21,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from broden.system.files import file_digest
-from dissection.networks.sources.mini import WIDTHS, SmallResNet
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.sources.mini import WIDTHS, SmallResNet
 from training.drawn import CLASSES, SCENE, THING, Drawn, Order, draw
 
 PREPROCESSING = Preprocessing()

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import torch
 from torch import Tensor
 
-from broden.system.files import file_digest
+from broden.system.files import file_digest, sweep
 from broden.system.progress import byte_bar
 from broden.system.text import one_line
 from dissection.networks.weights import checkpoints
@@ -40,6 +40,7 @@ def fetch(url: str) -> dict[str, Tensor]:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, path.name.__eq__)
         _download(url, part)
         state = checkpoints.read(part)
         part.replace(path)
@@ -59,7 +60,9 @@ def _download(url: str, part: Path) -> None:
     """Copy what lies at a URL, with a progress bar; check length and checksum."""
     name = url.rpartition("/")[2]
     request = Request(url, headers={"User-Agent": "torch.hub"})
-    with urlopen(request, timeout=_TIMEOUT) as response, part.open("wb") as file:
+    # a link of that name would be followed
+    part.unlink(missing_ok=True)
+    with urlopen(request, timeout=_TIMEOUT) as response, part.open("xb") as file:
         length = int(response.headers.get("Content-Length") or 0)
         with byte_bar(length or None, 0, name, show=True) as shown:
             while block := response.read(1 << 20):
