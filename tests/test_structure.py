@@ -27,7 +27,10 @@ ORDER = (
     # the engine, in the order of the flow
     "dissection.config",
     "dissection.statistics",
+    "dissection.networks.weights",
     "dissection.networks",
+    "dissection.networks.sources",
+    "dissection.networks.loading",
     "dissection.activations",
     "dissection.execution",
     "dissection.results",

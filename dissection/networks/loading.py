@@ -2,8 +2,9 @@
 
 `load` knows the small networks of this package (`mini_scenes` and others), torchvision's names,
 the Places365 networks, efficientnet_lite0, `timm:NAME`, `hf:NAME`, `open_clip:NAME`, and factories
-of one's own. A further built-in network is an entry in `LOADERS`, a library one in `SOURCES`. No name is ever evaluated as code, and no weight file is
-executed (see `dissection.networks.weights.checkpoints`).
+of one's own. A further built-in network is an entry in `LOADERS`, a further library one in
+`SOURCES`. No name is ever evaluated as code, and no weight file is executed (see
+`dissection.networks.weights`).
 """
 
 from collections.abc import Callable, Sequence

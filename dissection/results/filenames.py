@@ -19,8 +19,8 @@ _PLAIN = {"tally", "result", "results", "units", "descriptions", "output", "labe
 # Kinds of layers by which frameworks call them, a number behind; conv5_3, blocks.6, inception_4e.
 _KINDS = (
     "layers?", "conv", "blocks?", "stages?", "features?", "mixed", "inception", "denseblock",
-    r"encoder\.layers\.encoder_layer", "encoder[._]layers?", "encoder", "decoder", "resblock", "res(?=[2-5][a-z])", "pool", "norm",
-    "relu", "fc", "trunk", "group", "level", "up", "down",
+    r"encoder\.layers\.encoder_layer", "encoder[._]layers?", "encoder", "decoder", "resblock",
+    "res(?=[2-5][a-z])", "pool", "norm", "relu", "fc", "trunk", "group", "level", "up", "down",
 )  # fmt: skip
 _INSIDE = r"[-_.](?:\d+[a-z]?|conv\d*|relu\d*|bn\d*|layer_\d+)"
 _LAYER = rf"(?:{'|'.join(_KINDS)})[-_.]?\d+[a-z]?(?:{_INSIDE})*"
