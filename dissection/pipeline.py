@@ -24,7 +24,7 @@ from dissection.labeler import Labeler, Outcome
 from dissection.networks.layers import resolve
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network, probed
-from dissection.results import card
+from dissection.results.cards import card
 from dissection.results.caveats import few_images
 from dissection.results.folder import RunFolder
 from dissection.results.reading import of_run

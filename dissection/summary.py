@@ -4,7 +4,7 @@ import pandas as pd
 
 from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
-from dissection.results.card_schema import SUMMARISED
+from dissection.results.cards.card_schema import SUMMARISED
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 

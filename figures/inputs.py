@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
-from dissection.results.card_schema import need_drawn
+from dissection.results.cards.card_schema import need_drawn
 from dissection.results.caveats import of_results
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.photographs import Photograph

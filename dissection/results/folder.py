@@ -12,10 +12,10 @@ from filelock import FileLock, Timeout
 from broden.system.files import inside, sweep
 from dissection.config import labelers_of
 from dissection.results import schema
-from dissection.results.card_schema import check_card
-from dissection.results.fields import need, read_json
+from dissection.results.cards.card_schema import check_card
+from dissection.results.cards.fields import need, read_json
+from dissection.results.cards.trials import adopted
 from dissection.results.storage import write_json
-from dissection.results.trials import adopted
 
 _REMEDY = "choose another --out or delete it and run it again"
 

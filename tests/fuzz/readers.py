@@ -21,7 +21,7 @@ from dissection.activations.shards import Shard, ShardStore
 from dissection.clip import concepts, encoder
 from dissection.crosscheck import findings
 from dissection.crosscheck.check import crosscheck
-from dissection.networks import checkpoints, torchscript
+from dissection.networks.weights import checkpoints, torchscript
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 from dissection.results.photographs import source

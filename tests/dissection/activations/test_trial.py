@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from dissection.activations.trial import try_out
 from dissection.networks.layers import probe_layers
-from dissection.results.trials import adopted, same
+from dissection.results.cards.trials import adopted, same
 from tests.dissection.small_networks import SIZE, Residual, seeded
 
 SCALE = {"by": 1.0}

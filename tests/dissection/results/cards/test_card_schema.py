@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from dissection.results.card_schema import need_drawn
+from dissection.results.cards.card_schema import need_drawn
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 from dissection.results.reading import read

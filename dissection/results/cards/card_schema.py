@@ -8,7 +8,7 @@ from typing import Any
 
 from dissection.config import UNIONS
 from dissection.results import schema
-from dissection.results.fields import BOOL, MAPPING, TEXT, Kind, check, need, number, whole
+from dissection.results.cards.fields import BOOL, MAPPING, TEXT, Kind, check, need, number, whole
 
 __all__ = ["SUMMARISED", "check_card", "need_drawn"]
 
