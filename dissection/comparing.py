@@ -22,7 +22,6 @@ from dissection.crosscheck.check import Crosscheck, crosscheck, matched, pairs
 from dissection.crosscheck.meaning import SENTENCES, Embed, clip_space, sentence_space
 from dissection.crosscheck.naming import Synonyms, synonyms_of
 from dissection.crosscheck.summary import summary as crosscheck_summary
-from dissection.results.caveats import of_results
 from dissection.results.dissection import Dissection, paths_of
 from dissection.results.labelling import Labelling
 from dissection.results.reading import read_all
@@ -43,8 +42,6 @@ class Compared(NamedTuple):
     """Of the methods that labelled one network."""
     notes: list[str]
     """What could not be done and why, a line each."""
-    caveats: list[str]
-    """What makes the numbers hard to compare, a line each; the first thing to read."""
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -54,11 +51,10 @@ class Compared(NamedTuple):
         parts = [table.assign(method=name) for name, table in tables.items()]
         return pd.concat(parts, ignore_index=True)
 
-    def write(self, folder: str | Path, spreadsheet: bool = False) -> None:
+    def write(self, folder: str | Path) -> None:
         """Write all tables into a directory, each complete or not at all.
 
-        Several cross-checks have a folder each. For a spreadsheet no cell is a formula, see
-        `storage.for_spreadsheet`.
+        Several cross-checks have a folder each.
 
         Raises
         ------
@@ -72,18 +68,16 @@ class Compared(NamedTuple):
         for number, found in enumerate(self.crosschecks, 1):
             alone = len(self.crosschecks) == 1
             name = file_name(f"crosscheck-{number}-{found.iou.name}")
-            crosschecks.write(found, folder if alone else inside(folder, name), spreadsheet)
+            crosschecks.write(found, folder if alone else inside(folder, name))
         for one in self.comparisons.values():
-            comparison.write(one, folder, spreadsheet)
+            comparison.write(one, folder)
         for labelling in self.alone:
-            comparison.write_counts(labelling, folder, spreadsheet)
+            comparison.write_counts(labelling, folder)
 
     def summary(self) -> str:
         """Return what was found, as text."""
-        warnings = "\n".join(f"warning: {caveat}" for caveat in self.caveats)
         return "\n\n".join(
             [
-                *([warnings] if warnings else []),
                 *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
@@ -147,12 +141,7 @@ def compare(
         name: side_by_side(parts, more_than) for name, parts in by_method.items() if len(parts) > 1
     }
     alone = [parts[0] for parts in by_method.values() if len(parts) == 1]
-    notes += [
-        f"{part.source} has no scores of its labels, which the order of disagreements needs"
-        for part in labellings
-        if part.units["score"].isna().all()
-    ]
-    return Compared(comparisons, found, alone, notes, of_results(labellings))
+    return Compared(comparisons, found, alone, notes)
 
 
 def _pairs(

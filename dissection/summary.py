@@ -4,7 +4,7 @@ import pandas as pd
 
 from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
-from dissection.results.cards.card_schema import SUMMARISED
+from dissection.results.card_schema import SUMMARISED
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 
@@ -36,7 +36,6 @@ def summary(result: Dissection) -> str:
     check = read(result.path, settings["model"]["name"])
     if check is not None:
         lines += ["", _agreement(check)]
-    lines += [f"warning: {caveat}" for caveat in result.card.get("caveats", [])]
     return "\n".join([*lines, f"results: {result.path}"])
 
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
-from dissection.results.cards.card_schema import need_drawn
-from dissection.results.caveats import of_results
+from dissection.results.card_schema import need_drawn
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.photographs import Photograph
 from dissection.results.reading import read_all
@@ -39,8 +38,6 @@ class Inputs(NamedTuple):
     """Of the run directories whose probe set is at hand."""
     notes: tuple[str, ...]
     """What could not be had, a line each."""
-    caveats: tuple[str, ...] = ()
-    """What makes numbers doubtful or hard to compare, a line each."""
 
     def by(self, method: str) -> list[Labelling]:
         """Return the labellings by a method."""
@@ -110,8 +107,7 @@ def read(
         elif answer is not None:
             found[part.source] = answer
     checks, missing = _checks(labellings)
-    caveats = tuple(of_results(labellings))
-    return Inputs(labellings, checks, found, (*notes.values(), *missing), caveats)
+    return Inputs(labellings, checks, found, (*notes.values(), *missing))
 
 
 def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ...], list[str]]:

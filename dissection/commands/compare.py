@@ -10,14 +10,13 @@ import argparse
 import sys
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
-from dissection.commands.results import add_results, add_spreadsheet
+from dissection.commands.results import add_results
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add_results(parser, "+")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the tables go")
-    add_spreadsheet(parser, "write")
     networks = parser.add_argument_group("comparison of networks")
     networks.add_argument(
         "--more-than",
@@ -66,7 +65,7 @@ def _compare(args: argparse.Namespace) -> None:
     )
     for note in found.notes:
         print(note, file=sys.stderr)
-    found.write(args.out, args.spreadsheet)
+    found.write(args.out)
     print(found.summary())
     print(f"\nresults: {args.out}")
 

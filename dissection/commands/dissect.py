@@ -12,7 +12,6 @@ from pathlib import Path
 
 from broden.system.terminal import Parser, add_debug, fraction, natural, positive, run
 from dissection.commands.network import add_network, infos, network
-from dissection.commands.results import add_spreadsheet
 from dissection.config import (
     METHODS,
     MIN_IOU,
@@ -27,7 +26,6 @@ from dissection.config import (
     IouConfig,
 )
 
-COPIES = "spreadsheet"
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
@@ -56,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
     )
-    add_spreadsheet(data, f"write copies of the tables into {COPIES}/ in the run directory, with")
     _add_definitions(parser.add_argument_group("definitions"))
     _add_clip(parser.add_argument_group("definitions of clip"))
     _add_execution(parser.add_argument_group("execution (not part of a run's settings)"))
@@ -198,24 +195,10 @@ def _dissect(args: argparse.Namespace) -> None:
         execution=execution,
     )
     ranks = Ranks()
-    if ranks.leads and args.spreadsheet:
-        _copy(result.path)
     if ranks.leads:
         print(result.message, file=sys.stderr)
         print(summary(result))
     ranks.close()
-
-
-def _copy(run: Path) -> None:
-    """Write the tables of a run again for spreadsheets; the run's own are read back as they are."""
-    from broden.system.files import inside
-    from dissection.results.storage import write_table
-    from dissection.results.tables import rows
-
-    folder = inside(run, COPIES)
-    folder.mkdir(exist_ok=True)
-    for table in sorted(run.glob("*.csv")):
-        write_table(inside(folder, table.name), rows(table), spreadsheet=True)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ __all__ = ["counts", "summary", "write", "write_counts"]
 EXAMPLES = 6
 
 
-def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> list[str]:
+def write(found: Comparison, folder: str | Path) -> list[str]:
     """Write each table as <method>-<table>.csv and return the names of the files.
 
     Raises
@@ -32,10 +32,10 @@ def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> l
     }
     if found.detectors is not None:
         tables["detectors"] = found.detectors
-    return _write(tables, found.method, folder, spreadsheet)
+    return _write(tables, found.method, folder)
 
 
-def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = False) -> list[str]:
+def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
     """Write <method>-distinct.csv and, of iou, iou-detectors.csv; return the names of the files.
 
     Raises
@@ -46,15 +46,13 @@ def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = F
     tables = {"distinct": distinct([labelling])}
     if labelling.method == "iou":
         tables["detectors"] = detectors(labelling)
-    return _write(tables, labelling.method, folder, spreadsheet)
+    return _write(tables, labelling.method, folder)
 
 
-def _write(
-    tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path, spreadsheet: bool
-) -> list[str]:
+def _write(tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        write_table(inside(Path(folder), f"{method}-{name}.csv"), table, spreadsheet)
+        write_table(inside(Path(folder), f"{method}-{name}.csv"), table)
     return [f"{method}-{name}.csv" for name in tables]
 
 

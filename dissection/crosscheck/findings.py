@@ -9,16 +9,7 @@ import pandas as pd
 from broden.system.files import inside
 from dissection.crosscheck.check import Crosscheck
 from dissection.results import schema
-from dissection.results.cards.fields import (
-    MAPPING,
-    TEXT,
-    Kind,
-    check,
-    need,
-    number,
-    read_json,
-    whole,
-)
+from dissection.results.fields import MAPPING, TEXT, Kind, check, need, number, read_json, whole
 from dissection.results.storage import write_json, write_table
 from dissection.results.tables import exactly, numbers, rows, truth
 
@@ -176,7 +167,7 @@ def levels(units: pd.DataFrame) -> list[int]:
     return np.where(units["exact"], 2, np.where(close, 1, 0)).tolist()
 
 
-def write(result: Crosscheck, folder: str | Path, spreadsheet: bool = False) -> None:
+def write(result: Crosscheck, folder: str | Path) -> None:
     """Write crosscheck.csv and crosscheck.json into a directory, each complete or not at all.
 
     Raises
@@ -198,5 +189,5 @@ def write(result: Crosscheck, folder: str | Path, spreadsheet: bool = False) -> 
         "left_out": result.left_out,
         "agreement": table.where(table.notna(), None).to_dict("records"),
     }
-    write_table(inside(folder, schema.CROSSCHECK_UNITS), result.units, spreadsheet)
+    write_table(inside(folder, schema.CROSSCHECK_UNITS), result.units)
     write_json(inside(folder, schema.CROSSCHECK), card)

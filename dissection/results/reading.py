@@ -4,7 +4,7 @@ These are our run directories, the tables in them, and what NetDissect and CLIP-
 Units count from 0 in all that is read.
 """
 
-import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,6 @@ import pandas as pd
 
 from dissection.config import MIN_IOU, UNIONS
 from dissection.results import schema
-from dissection.results.filenames import named, network_and_layer
 from dissection.results.folder import RunFolder, is_complete
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.names import distinctly_named
@@ -30,19 +29,12 @@ from dissection.results.tables import (
 
 __all__ = ["of_run", "read", "read_all"]
 
-log = logging.getLogger(__name__)
-
 # of a run directory, whose name is then the network's
 _OURS = tuple(written.tables[0] for written in schema.METHODS.values())
 
 
 def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
     """Read several results; tables of other layers of the same network become one labelling.
-
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        As `read` takes them.
 
     Raises
     ------
@@ -59,23 +51,7 @@ def read_all(paths: Sequence[str | Path]) -> list[Labelling]:
             # a category that one of the files does not know
             labels = [name for name in units if name.endswith("-label")]
             found[place] = replace(found[place], units=units.fillna(dict.fromkeys(labels, "")))
-    _warn_of_unnamed(found)
     return distinctly_named(found)
-
-
-def _warn_of_unnamed(found: Sequence[Labelling]) -> None:
-    """Warn where several tables do not tell their layer, so that they count as one layer."""
-    for method in schema.METHODS:
-        unnamed = [f for f in found if f.method == method and f.layers == [NO_LAYER]]
-        if len(unnamed) > 1:
-            names = ", ".join(str(one.source) for one in unnamed[:4])
-            log.warning(
-                "warning: %d tables do not tell their layer and are compared as one (%s%s); name "
-                "them NETWORK:LAYER=FILE",
-                len(unnamed),
-                names,
-                ", ..." if len(unnamed) > 4 else "",
-            )
 
 
 def _continues(old: Labelling, new: Labelling) -> bool:
@@ -87,15 +63,15 @@ def _continues(old: Labelling, new: Labelling) -> bool:
     )
 
 
-def read(given: str | Path) -> list[Labelling]:
+def read(path: str | Path) -> list[Labelling]:
     """Read the labels of units: of a run both methods' where it has both, else one.
 
     Parameters
     ----------
-    given : str or Path
-        A run directory, or a CSV file of one of `schema.FORMS`; or NAME=FILE, NAME:LAYER=FILE.
-        What the columns do not tell, its name and its folder's do (`filenames`). A CSV file of ours
-        in its run directory is read with its card.
+    path : str or Path
+        A run directory, or a CSV file of one of `schema.FORMS`. Published files are best called
+        ``netdissect-NETWORK-LAYER.csv`` and ``clip_dissect-NETWORK[-LAYER].csv``: their names tell
+        what the columns do not. A CSV file of ours in its run directory is read with its card.
 
     Raises
     ------
@@ -104,43 +80,19 @@ def read(given: str | Path) -> list[Labelling]:
     ValueError
         If it is not a complete run, or a table of another form or with impossible values.
     """
-    path, network, layer = named(given)
+    path = Path(path)
     if path.is_dir():
-        found = _run(path)
-    elif path.is_file():
-        found = [_table(path)]
-    else:
+        return _run(path)
+    if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give a run directory or a CSV file")
-    return [_renamed(one, network, layer) for one in found]
-
-
-def _table(path: Path) -> Labelling:
     columns = set(rows(path, most=0).columns)
     for method, written in schema.METHODS.items():
-        if columns.issuperset(written.needed):
-            return _units(method, path, _card_of(path))
+        if columns.issuperset(written.columns):
+            return [_units(method, path, _card_of(path))]
     if columns.issuperset(schema.TALLY_COLUMNS):
-        return _tally(path, _card_of(path))
+        return [_tally(path, _card_of(path))]
     shown = ", ".join(list(rows(path, most=0).columns)[:8])
     raise ValueError(f"{path} has the columns {shown[:200]!r}; known are {schema.FORMS}")
-
-
-def _renamed(found: Labelling, network: str | None, layer: str | None) -> Labelling:
-    """Return a labelling under the names that were given for it.
-
-    Raises
-    ------
-    ValueError
-        If one layer is named and there are several.
-    """
-    if layer is not None and len(found.layers) > 1:
-        raise ValueError(
-            f"{found.source} has the layers {', '.join(found.layers)}; name the network alone, "
-            f"{network}={found.source}"
-        )
-    units = found.units if layer is None else found.units.assign(layer=layer)
-    name = network or found.network
-    return replace(found, name=name, network=name, units=units)
 
 
 def _run(path: Path) -> list[Labelling]:
@@ -183,13 +135,9 @@ def _card_of(path: Path) -> dict:
 def _units(method: str, path: Path, card: dict) -> Labelling:
     """Read the table that a labeler of ours wrote."""
     written, table = schema.METHODS[method], rows(path)
-    missing = [name for name in written.needed if name not in table]
+    missing = [name for name in written.columns if name not in table]
     if missing:
         raise ValueError(f"{path} lacks the column {missing[0]}; known are {schema.FORMS}")
-    told = None
-    if "layer" not in table:
-        told, layer = network_and_layer(path)
-        table = table.assign(layer=layer)
     columns = common(table, written.label, written.score, path)
     detects = "detector" in written.columns
     columns["detector"] = truth(table["detector"], path) if detects else False
@@ -198,8 +146,7 @@ def _units(method: str, path: Path, card: dict) -> Labelling:
     union = card.get("union", UNIONS[0])
     scores = stored_scores(path.parent, method, union) if card else None
     min_iou = card.get("min_iou", MIN_IOU) if detects else MIN_IOU
-    named_so = told or network_and_layer(path, tuple(dict.fromkeys(units["layer"])))[0]
-    return _labelling(method, units, path, card, named_so, min_iou=min_iou, scores=scores)
+    return _labelling(method, units, path, card, min_iou=min_iou, scores=scores)
 
 
 def _tally(path: Path, card: dict) -> Labelling:
@@ -211,13 +158,13 @@ def _tally(path: Path, card: dict) -> Labelling:
         raise ValueError(f"{where}{error}") from error
     inside = (n for n in card.get("layers", ()) if Path(schema.tally_file(n)).stem == path.stem)
     columns = table[["unit", "label", "category"]].assign(score=numbers(table, "score", path))
-    network, layer = network_and_layer(path)
-    columns.insert(0, "layer", next(inside, layer))
+    columns.insert(0, "layer", next(inside, _from_name(path)[1]))
     min_iou = card.get("min_iou", MIN_IOU)
     columns["detector"] = columns["score"] > min_iou
     columns = columns.assign(**_by_category(table, path))
-    units = checked(columns, path, card.get("layers"))
-    return _labelling("iou", units, path, card, network, min_iou=min_iou)
+    return _labelling(
+        "iou", checked(columns, path, card.get("layers")), path, card, min_iou=min_iou
+    )
 
 
 def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
@@ -231,13 +178,23 @@ def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
     return columns
 
 
-def _labelling(
-    method: str, units: pd.DataFrame, path: Path, card: dict, told: str, **more
-) -> Labelling:
-    """Return what a table says; its network is the card's, or what its name tells."""
+def _labelling(method: str, units: pd.DataFrame, path: Path, card: dict, **more) -> Labelling:
     model = card.get("model", {})
-    network = model.get("name") or told
+    network = model.get("name") or _from_name(path, list(dict.fromkeys(units["layer"])))[0]
     source = path.parent if card and path.name in _OURS else path
     return Labelling(
         network, method, network, model.get("digest"), units, source, settings=card, **more
     )
+
+
+def _from_name(path: Path, layers: Sequence[str] | None = None) -> tuple[str, str]:
+    """Return network and layer that the name of a file tells; `layers` if a column has them."""
+    if path.name in _OURS:
+        return path.resolve().parent.name, NO_LAYER
+    published = re.fullmatch(r"(?:netdissect|clip_dissect)(?:_[a-z]+)?-(.+)", path.stem)
+    if not published:
+        return path.stem, NO_LAYER
+    network, dash, layer = published[1].rpartition("-")
+    if not dash or (layers is not None and layers != [layer]):
+        return published[1], NO_LAYER
+    return network, layer

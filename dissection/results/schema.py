@@ -143,9 +143,6 @@ class Written(NamedTuple):
     """Member with the names of the labels."""
     categories: str | None
     """Member with their categories, empty where the number means nothing; None without any."""
-    needed: tuple[str, ...]
-    """Columns without which a table says nothing: the file's name may tell the layer, and labels
-    without scores can still be compared."""
     matrix: str
     """Array of each layer with the scores (U, L), ``{union}`` standing for the union rule."""
 
@@ -153,11 +150,11 @@ class Written(NamedTuple):
 METHODS = {
     "iou": Written(
         "IoU", (UNITS, CONCEPTS), UNIT_COLUMNS, "label", "iou",
-        SCORES, LABEL_NAME, LABEL_CATEGORY, UNIT_COLUMNS, of_rule(IOU, "{union}"),
+        SCORES, LABEL_NAME, LABEL_CATEGORY, of_rule(IOU, "{union}"),
     ),
     "clip": Written(
         "CLIP", (DESCRIPTIONS,), DESCRIPTION_COLUMNS, "description", "similarity",
-        CLIP, CLIP_CONCEPTS, None, ("unit", "description"), SIMILARITY,
+        CLIP, CLIP_CONCEPTS, None, SIMILARITY,
     ),
 }  # fmt: skip
 """By the name of a labeler, in the order of `config.LABELERS`."""

@@ -12,11 +12,11 @@ import pandas as pd
 
 from broden.system.files import atomic
 
-__all__ = ["for_spreadsheet", "texts", "write_json", "write_table", "written_hdf5"]
+__all__ = ["texts", "write_json", "write_table", "written_hdf5"]
 
 
-def write_table(path: Path, table: pd.DataFrame, spreadsheet: bool = False) -> None:
-    """Write a CSV table; for a spreadsheet as `for_spreadsheet` makes it.
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV table.
 
     Raises
     ------
@@ -24,32 +24,7 @@ def write_table(path: Path, table: pd.DataFrame, spreadsheet: bool = False) -> N
         If it cannot be written; no part of it is left.
     """
     with atomic(path) as handle:
-        made = for_spreadsheet(table) if spreadsheet else table
-        made.to_csv(handle, index=False, lineterminator="\n")
-
-
-def for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table in which no text is a formula: an apostrophe stands before such a cell.
-
-    Spreadsheets compute what begins with one of ``= + - @``, also behind a tab or line break; names
-    of concepts and layers may. Numbers stay as they are.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"label": ["=1+1", "cat"], "iou": [-0.5, 0.1]})
-    >>> for_spreadsheet(table).values.tolist()
-    [["'=1+1", -0.5], ['cat', 0.1]]
-    """
-    made = table.map(_no_formula)
-    return made.set_axis([_no_formula(name) for name in table.columns], axis=1)
-
-
-def _no_formula(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip()[:1] in _FORMULA else cell
-
-
-# what makes a spreadsheet compute a cell; an empty one is none
-_FORMULA = ("=", "+", "-", "@")
+        table.to_csv(handle, index=False, lineterminator="\n")
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -46,17 +46,14 @@ def rows(path: Path, most: int | None = None) -> pd.DataFrame:
 
 
 def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str, pd.Series]:
-    """Return the columns that every labelling has, from those called so in a table of `rows`.
-
-    Scores that are not there are NaN.
-    """
+    """Return the columns that every labelling has, from those called so in a table of `rows`."""
     category = table["category"] if "category" in table else None
     return {
         "layer": table["layer"],
         "unit": numbers(table, "unit", path),
         "label": table[label],
         "category": category,
-        "score": numbers(table, score, path) if score in table else np.nan,
+        "score": numbers(table, score, path),
     }
 
 

@@ -79,7 +79,6 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
         tables=list(tables.tables(inputs)),
         cards=list(tables.cards(inputs)),
         figures=[_shown(drawing) for drawing in drawings],
-        caveats=inputs.caveats,
         notes=inputs.notes,
         units=units,
         data=_data(units),
