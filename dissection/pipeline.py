@@ -23,7 +23,7 @@ from dissection.labeler import Labeler, Outcome
 from dissection.networks.layers import probe_layers, resolve
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
-from dissection.results import card
+from dissection.results import card, caveats
 from dissection.results.folder import RunFolder
 from dissection.results.reading import of_run
 
@@ -172,7 +172,10 @@ def _write(
         with job.timed("cross-check"):
             _crosscheck(job, folder.path, settings, outcomes)
     measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
-    complete = card.complete(settings, job.plan, job.execution, counts, definitions, measured)
+    warned = caveats.few_images(len(job.plan.probe))
+    complete = card.complete(
+        settings, job.plan, job.execution, counts, definitions, measured, warned
+    )
     folder.write(complete)
     if not job.execution.keep_shards:
         job.store.clear()

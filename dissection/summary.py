@@ -4,6 +4,7 @@ import pandas as pd
 
 from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
+from dissection.results import caveats
 from dissection.results.dissection import Dissection
 
 EXAMPLES = 3
@@ -11,6 +12,8 @@ EXAMPLES = 3
 
 def summary(result: Dissection) -> str:
     """Return tables with a line a layer: what its units detect, and what CLIP calls them.
+
+    What the run card warns of stands before them.
 
     Parameters
     ----------
@@ -20,7 +23,8 @@ def summary(result: Dissection) -> str:
     settings = result.card["settings"]
     lines = [
         f"{settings['model']['name']} ({settings['model']['weights']}) on "
-        f"{settings['probe']['images']} images of {settings['probe']['name']}"
+        f"{settings['probe']['images']} images of {settings['probe']['name']}",
+        *(f"warning: {text}" for text in caveats.of_card(result.card)),
     ]
     if result.units is not None:
         lines += _overlap(result, result.units)

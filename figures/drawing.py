@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.image import AxesImage
 
 from broden.system.files import atomic, file_name
+from dissection.results.storage import write_table
 from figures.palette import SOFT
 from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled
@@ -85,7 +86,11 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
 
 
 def save(
-    drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS, dpi: int = DPI
+    drawing: Drawing,
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    dpi: int = DPI,
+    spreadsheet: bool = False,
 ) -> list[Path]:
     """Write a figure in each format, and the CSV of exactly what it shows.
 
@@ -101,6 +106,8 @@ def save(
         Some of `FORMATS`.
     dpi : int
         Dots an inch of a PNG.
+    spreadsheet : bool
+        As `write_table` takes it.
 
     Raises
     ------
@@ -110,8 +117,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(drawing.name)
     table = folder / f"{name}.csv"
-    with atomic(table) as handle:
-        drawing.table.to_csv(handle, index=False, lineterminator="\n", float_format="%.6g")
+    write_table(table, drawing.table, spreadsheet, float_format="%.6g")
     paths = [table]
     with styled():
         figure = render(drawing)
