@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dissection.results.caveats import digest, probe
+from dissection.results.caveats import digest, probe, probe_of
 from dissection.results.labelling import Labelling
 
 __all__ = ["differences", "notes"]
@@ -27,16 +27,16 @@ def differences(iou: Labelling, clip: Labelling) -> Iterator[str]:
     These are the images that they saw, and the precision of the forward pass. Published tables do
     not tell what they were made from.
     """
-    ours, theirs = (side.settings.get("probe") for side in (iou, clip))
+    ours, theirs = probe_of(iou), probe_of(clip)
     if digest(ours) and digest(theirs) and digest(ours) != digest(theirs):
         yield (
             f"different probe sets: {iou.source} is of {probe(ours)} and {clip.source} of "
             f"{probe(theirs)}; some disagreement may be due to that"
         )
-    ours, theirs = (side.settings.get("precision") for side in (iou, clip))
-    if ours and theirs and ours != theirs:
+    one, other = (side.settings.get("precision") for side in (iou, clip))
+    if one and other and one != other:
         yield (
-            f"different precisions: {iou.source} is of {ours} and {clip.source} of {theirs}; "
+            f"different precisions: {iou.source} is of {one} and {clip.source} of {other}; "
             "some disagreement may be due to that"
         )
 

@@ -8,7 +8,17 @@ from dissection.results.labelling import NO_LAYER
 if TYPE_CHECKING:
     from dissection.results.labelling import Labelling
 
-__all__ = ["FEW", "differing", "digest", "few_images", "of_all", "of_card", "of_names", "probe"]
+__all__ = [
+    "FEW",
+    "differing",
+    "digest",
+    "few_images",
+    "of_all",
+    "of_card",
+    "of_names",
+    "probe",
+    "probe_of",
+]
 
 FEW = 100
 """Images below which numbers say little; a threshold is one activation of many images."""
@@ -81,23 +91,28 @@ def differing(labellings: Sequence["Labelling"]) -> list[str]:
 
 
 def _probes(labellings: Sequence["Labelling"]) -> Iterator[str]:
-    known = {part.name: part.settings.get("probe") for part in labellings}
+    known = {part.name: probe_of(part) for part in labellings}
     named = {name: probe(one) for name, one in known.items() if digest(one)}
     if len({digest(known[name]) for name in named}) > 1:
         yield f"different probe sets: {_by_value(named)}; some differences may be due to that"
-    counts = {name: one["images"] for name, one in known.items() if one and "images" in one}
+    counts = {name: one["images"] for name, one in known.items() if "images" in one}
     if len(set(map(str, counts.values()))) > 1:
         yield f"different numbers of images: {_by_value(counts)}; numbers of few vary more"
 
 
-def digest(probe: dict | None) -> str:
-    """Return the digest of a probe set by the settings of a card, empty where it is not told."""
-    return str((probe or {}).get("digest") or "")
+def probe_of(labelling: "Labelling") -> dict[str, Any]:
+    """Return what a run card says of the probe set, empty where there is none."""
+    found = labelling.settings.get("probe")
+    return found if isinstance(found, dict) else {}
 
 
-def probe(settings: dict | None) -> str:
-    """Return a probe set in words, from the settings of a card."""
-    settings = settings or {}
+def digest(settings: dict[str, Any]) -> str:
+    """Return the digest of a probe set, from `probe_of`; empty where it is not told."""
+    return str(settings.get("digest") or "")
+
+
+def probe(settings: dict[str, Any]) -> str:
+    """Return a probe set in words, from `probe_of`."""
     images = settings.get("images")
     shown = "" if images is None else f"{_text(images)} image{'s' * (images != 1)}, "
     return f"{settings.get('name', 'a probe set')} ({shown}digest {digest(settings)[:12]})"

@@ -21,7 +21,7 @@ _KINDS = (
     r"|transition|pool|relu|fc|linear|encoder_?layer)"
 )
 _WITHIN = (
-    r"(?:conv|bn|relu|norm|ln|act|fc|attn|mlp|proj|pool|out|branch\w*|downsample|residual|\d)\w*"
+    r"(?:conv|bn|relu|norm|ln|act|fc|attn|mlp|proj|pool|out|branch|downsample|residual|\d)[^\W_]*"
 )
 _LAYER = (
     r"(?:(?:encoder|decoder|visual|trunk|backbone|transformer|vision_model|features)[._])*"

@@ -170,3 +170,11 @@ def test_a_path_is_a_path_whatever_its_name(tmp_path):
     path.touch()
     assert given(str(path)) == Given(path)
     assert given(Path("net=x.csv")) == Given(Path("net=x.csv"))
+
+
+@pytest.mark.parametrize("part", ["_1", ".1", "_conv1", "_features.", "encoder."])
+def test_a_long_name_is_read_at_once(part):
+    # a matcher that tries each way to divide it would not come to an end
+    for end in ("", "!"):
+        (found,) = told([File(Path(f"net_layer1{part * 60}{end}.csv"), "iou", ())])
+        assert found.network
