@@ -22,6 +22,7 @@ from dissection.crosscheck.check import Crosscheck, crosscheck, matched, pairs
 from dissection.crosscheck.meaning import SENTENCES, Embed, clip_space, sentence_space
 from dissection.crosscheck.naming import Synonyms, synonyms_of
 from dissection.crosscheck.summary import summary as crosscheck_summary
+from dissection.results import caveats
 from dissection.results.dissection import Dissection, paths_of
 from dissection.results.labelling import Labelling
 from dissection.results.reading import read_all
@@ -41,7 +42,9 @@ class Compared(NamedTuple):
     alone: list[Labelling]
     """Of the methods that labelled one network."""
     notes: list[str]
-    """What could not be done and why, a line each."""
+    """What could not be done and why, and what was guessed of names, a line each."""
+    caveats: list[str]
+    """What to know before the numbers: in what the runs differ, and what each warns of."""
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -51,10 +54,17 @@ class Compared(NamedTuple):
         parts = [table.assign(method=name) for name, table in tables.items()]
         return pd.concat(parts, ignore_index=True)
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, *, spreadsheet: bool = False) -> None:
         """Write all tables into a directory, each complete or not at all.
 
         Several cross-checks have a folder each.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is missing.
+        spreadsheet : bool
+            Whether text is kept from opening as a formula, see `storage.for_spreadsheet`.
 
         Raises
         ------
@@ -68,16 +78,17 @@ class Compared(NamedTuple):
         for number, found in enumerate(self.crosschecks, 1):
             alone = len(self.crosschecks) == 1
             name = file_name(f"crosscheck-{number}-{found.iou.name}")
-            crosschecks.write(found, folder if alone else inside(folder, name))
+            crosschecks.write(found, folder if alone else inside(folder, name), spreadsheet)
         for one in self.comparisons.values():
-            comparison.write(one, folder)
+            comparison.write(one, folder, spreadsheet)
         for labelling in self.alone:
-            comparison.write_counts(labelling, folder)
+            comparison.write_counts(labelling, folder, spreadsheet)
 
     def summary(self) -> str:
-        """Return what was found, as text."""
+        """Return what was found, as text, behind what to know before it."""
         return "\n\n".join(
             [
+                *(["\n".join(f"warning: {text}" for text in self.caveats)] if self.caveats else []),
                 *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
@@ -99,7 +110,8 @@ def compare(
     Parameters
     ----------
     results : sequence of str, Path or Dissection
-        What was found, one or more.
+        What was found, one or more; of a str the names may be said too, ``NAME=FILE`` or
+        ``NAME:LAYER=FILE``.
     more_than : int
         Concepts carried by more than this many units have a table of their own.
     encoder : str, optional
@@ -121,7 +133,7 @@ def compare(
     """
     labellings = read_all(paths_of(results))
     by_method = {name: [p for p in labellings if p.method == name] for name in LABELERS}
-    notes: list[str] = []
+    notes = caveats.of_names(labellings)
     found = []
     if two := _pairs(by_method["iou"], by_method["clip"], notes):
         embedders = _embedders(encoder, notes)
@@ -141,7 +153,7 @@ def compare(
         name: side_by_side(parts, more_than) for name, parts in by_method.items() if len(parts) > 1
     }
     alone = [parts[0] for parts in by_method.values() if len(parts) == 1]
-    return Compared(comparisons, found, alone, notes)
+    return Compared(comparisons, found, alone, notes, caveats.of_all(labellings))
 
 
 def _pairs(

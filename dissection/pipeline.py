@@ -214,7 +214,7 @@ def _write(
             _crosscheck(job, folder.path, settings, outcomes)
     measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
     complete = card.complete(
-        settings, job.plan, job.execution, counts, definitions, caveats, measured
+        settings, job.plan, job.execution, counts, definitions, measured, caveats
     )
     folder.write(complete)
     if not job.execution.keep_shards:

@@ -4,7 +4,8 @@ import pandas as pd
 
 from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
-from dissection.results.card_schema import SUMMARISED
+from dissection.results import caveats
+from dissection.results.cards.card_schema import SUMMARISED
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 
@@ -13,6 +14,8 @@ EXAMPLES = 3
 
 def summary(result: Dissection) -> str:
     """Return tables with a line a layer: what its units detect, and what CLIP calls them.
+
+    What the run card warns of stands before them.
 
     Parameters
     ----------
@@ -25,7 +28,8 @@ def summary(result: Dissection) -> str:
     settings = result.card["settings"]
     lines = [
         f"{settings['model']['name']} ({settings['model']['weights']}) on "
-        f"{settings['probe']['images']} images of {settings['probe']['name']}"
+        f"{settings['probe']['images']} images of {settings['probe']['name']}",
+        *(f"warning: {text}" for text in caveats.of_card(result.card)),
     ]
     if result.units is not None:
         lines += _overlap(result, result.units)

@@ -61,6 +61,7 @@ def draw(
     out: str | Path | None = None,
     formats: Sequence[str] = FORMATS,
     dpi: int = DPI,
+    spreadsheet: bool = False,
 ) -> dict[str, Figure]:
     """Draw the figures of a report.
 
@@ -68,6 +69,7 @@ def draw(
     ----------
     results : sequence of str, Path or Dissection
         Run directories, their tables, or published files; those by one method are set side by side.
+        Of a str the names may be said too, ``NAME=FILE`` or ``NAME:LAYER=FILE``.
     kinds : collection of str, optional
         Some of `figures.catalogue.FIGURES`; all that can be drawn if not given.
     options : Options, optional
@@ -78,6 +80,8 @@ def draw(
         A folder to save them in too, each with the CSV of exactly what it shows.
     formats, dpi
         Of what is saved: some of png, svg and pdf, and the dots an inch of a PNG.
+    spreadsheet : bool
+        Whether text in the CSV files is kept from opening as a formula.
 
     Returns
     -------
@@ -94,6 +98,6 @@ def draw(
     made = drawable(results, kinds, options, probe).drawings
     if out is not None:
         for drawing in made:
-            save(drawing, Path(out), formats, dpi)
+            save(drawing, Path(out), formats, dpi, spreadsheet)
     with styled():
         return {drawing.name: render(drawing) for drawing in made}

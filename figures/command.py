@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
-from dissection.commands.results import add_results
+from dissection.commands.results import add_results, add_spreadsheet
 
 FORMATS = ("png", "svg", "pdf")
 _REPORT = "report"
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the probe set with the photographs, or `mini` (default: where each run found it)",
     )
+    add_spreadsheet(parser)
     _add_shown(parser.add_argument_group("what is shown"))
     add_debug(parser)
     return parser
@@ -97,9 +98,11 @@ def _make(args: argparse.Namespace) -> None:
         return
     if not args.results:
         _parser().error("no results are named; give at least one run directory or table")
-    out = Path(args.out) if args.out else _beside(Path(args.results[0]))
+    out = Path(args.out or _beside(args.results[0]))
     formats = _formats(args.formats)
     found = _drawable(args)
+    for text in found.inputs.caveats:
+        print(f"warning: {text}", file=sys.stderr)
     for note in found.inputs.notes:
         print(note, file=sys.stderr)
     for reason in found.left_out:
@@ -107,7 +110,7 @@ def _make(args: argparse.Namespace) -> None:
     if not found.drawings:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
     _check(found.drawings, out, formats, args.report)
-    _save(found.drawings, out, formats, args.dpi)
+    _save(found.drawings, out, formats, args)
     print(f"{len(found.drawings)} figures: {out}")
     if args.report:
         from figures.report.page import write
@@ -130,10 +133,12 @@ def _check(drawn: list, folder: Path, formats: list[str], report: bool) -> None:
             inside(folder, f"{_REPORT}/{name}")
 
 
-def _beside(first: Path) -> Path:
+def _beside(result: str) -> Path:
     """Return where figures go if nothing else is said."""
     from broden.system.files import inside
+    from dissection.results.names import given
 
+    first = given(result).path
     return inside(first if first.is_dir() else first.parent, "figures")
 
 
@@ -187,14 +192,14 @@ def _unit(text: str, networks: list[str]):
     return Unit(network, layer, int(number))
 
 
-def _save(drawn: list, folder: Path, formats: list[str], dpi: int) -> None:
+def _save(drawn: list, folder: Path, formats: list[str], args: argparse.Namespace) -> None:
     """Write the figures, showing how far it is."""
     from broden.system.progress import bar
     from figures.drawing import save
 
     with bar(drawn, len(drawn), "figures", show=True, unit="figure") as todo:
         for drawing in todo:
-            save(drawing, folder, formats, dpi)
+            save(drawing, folder, formats, args.dpi, args.spreadsheet)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.image import AxesImage
 
 from broden.system.files import atomic, file_name, inside, sweep
+from dissection.results.storage import write_table
 from figures.palette import SOFT
 from figures.pictures import PICTURE_DPI
 from figures.style import DPI, styled
@@ -97,7 +98,11 @@ def files(drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS) -> l
 
 
 def save(
-    drawing: Drawing, folder: Path, formats: Sequence[str] = FORMATS, dpi: int = DPI
+    drawing: Drawing,
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    dpi: int = DPI,
+    spreadsheet: bool = False,
 ) -> list[Path]:
     """Write a figure in each format, and the CSV of exactly what it shows.
 
@@ -113,6 +118,8 @@ def save(
         Some of `FORMATS`.
     dpi : int
         Dots an inch of a PNG.
+    spreadsheet : bool
+        As `write_table` takes it.
 
     Raises
     ------
@@ -124,8 +131,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     table, *pictures = paths = files(drawing, folder, formats)
     sweep(folder, {path.name for path in paths}.__contains__)
-    with atomic(table) as handle:
-        drawing.table.to_csv(handle, index=False, lineterminator="\n", float_format="%.6g")
+    write_table(table, drawing.table, spreadsheet, float_format="%.6g")
     with styled():
         figure = render(drawing)
         for form, path in zip(formats, pictures, strict=True):

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
-from dissection.results.card_schema import need_drawn
+from dissection.crosscheck.caveats import differences
+from dissection.results import caveats
+from dissection.results.cards.card_schema import need_drawn
 from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.photographs import Photograph
 from dissection.results.reading import read_all
@@ -37,7 +39,9 @@ class Inputs(NamedTuple):
     photographs: dict[Path, Photograph]
     """Of the run directories whose probe set is at hand."""
     notes: tuple[str, ...]
-    """What could not be had, a line each."""
+    """What could not be had, and what was guessed of names, a line each."""
+    caveats: tuple[str, ...] = ()
+    """What to know before the numbers: in what the runs differ, and what each warns of."""
 
     def by(self, method: str) -> list[Labelling]:
         """Return the labellings by a method."""
@@ -54,6 +58,10 @@ class Inputs(NamedTuple):
         for part in self.by("iou"):
             if categories and not part.categories:
                 yield f"{figure} of {part.name}: {part.source} lacks the best label by category"
+
+    def scoreless(self, method: str) -> list[Labelling]:
+        """Return the labellings by a method whose file has no scores."""
+        return [part for part in self.by(method) if part.units["score"].isna().all()]
 
     def tops(self, labelling: Labelling, layer: str) -> Tops | None:
         """Return the top images of a layer, where they were stored and can be shown."""
@@ -106,15 +114,23 @@ def read(
             notes[part.source] = answer
         elif answer is not None:
             found[part.source] = answer
-    checks, missing = _checks(labellings)
-    return Inputs(labellings, checks, found, (*notes.values(), *missing))
+    checks, missing, differing = _checks(labellings)
+    said = dict.fromkeys([*caveats.of_all(labellings), *differing])
+    left = (*caveats.of_names(labellings), *notes.values(), *missing)
+    return Inputs(labellings, checks, found, left, tuple(said))
 
 
-def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ...], list[str]]:
-    """Return the cross-checks of runs of both methods, others made from the tables alone."""
+def _checks(
+    labellings: Sequence[Labelling],
+) -> tuple[tuple[verdict.Findings, ...], list[str], list[str]]:
+    """Return the cross-checks of runs of both methods, others made from the tables alone.
+
+    And why others cannot be made, and in what the runs of one differ.
+    """
     by_iou, by_clip = ([p for p in labellings if p.method == name] for name in ("iou", "clip"))
     found: list[verdict.Findings] = []
     missing: list[str] = []
+    differing: list[str] = []
     for iou, clip in itertools.product(by_iou, by_clip):
         if iou.name != clip.name or not set(iou.layers) & set(clip.layers):
             continue
@@ -123,9 +139,10 @@ def _checks(labellings: Sequence[Labelling]) -> tuple[tuple[verdict.Findings, ..
             _check_units(ours, iou)
         try:
             found.append(ours or verdict.findings(crosscheck.crosscheck(iou, clip)))
+            differing += differences(iou, clip)
         except ValueError as error:
             missing.append(f"no cross-check of {iou.name}: {error}")
-    return tuple(found), missing
+    return tuple(found), missing, differing
 
 
 def _check_units(found: verdict.Findings, iou: Labelling) -> None:

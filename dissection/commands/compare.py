@@ -3,20 +3,22 @@
 Give run directories, their tables, or published NetDissect and CLIP-Dissect files. Labels by IoU
 and by CLIP of the same network and layers are cross-checked, each measure against shuffled units;
 several networks labelled by one method are set side by side. Both are done where both can be, and
-of a network alone its own concepts and detectors are counted.
+of a network alone its own concepts and detectors are counted. Where runs differ in probe set or
+settings, that is said first.
 """
 
 import argparse
 import sys
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
-from dissection.commands.results import add_results
+from dissection.commands.results import add_results, add_spreadsheet
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add_results(parser, "+")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the tables go")
+    add_spreadsheet(parser)
     networks = parser.add_argument_group("comparison of networks")
     networks.add_argument(
         "--more-than",
@@ -65,7 +67,7 @@ def _compare(args: argparse.Namespace) -> None:
     )
     for note in found.notes:
         print(note, file=sys.stderr)
-    found.write(args.out)
+    found.write(args.out, spreadsheet=args.spreadsheet)
     print(found.summary())
     print(f"\nresults: {args.out}")
 

@@ -1,4 +1,4 @@
-"""The argument that names results, shared by the commands that read them."""
+"""Arguments of the commands that read results."""
 
 import argparse
 
@@ -9,6 +9,17 @@ def add_results(parser: argparse.ArgumentParser, nargs: str) -> None:
         "results",
         nargs=nargs,
         metavar="RUN_OR_CSV",
-        help="a run directory, units.csv, descriptions.csv, netdissect-NETWORK-LAYER.csv or "
-        "clip_dissect-NETWORK[-LAYER].csv",
+        help="a run directory, units.csv, descriptions.csv, or a published table: its name tells "
+        "network and layer (NETWORK-LAYER.csv, NETWORK/tally.csv ...), or you do: NAME=FILE, "
+        "NAME:LAYER=FILE",
+    )
+
+
+def add_spreadsheet(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `dissection.results.storage.write_table` takes."""
+    parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="put an apostrophe before texts of the CSV files that begin with =, +, - or @, which "
+        "a spreadsheet would open as formulas",
     )

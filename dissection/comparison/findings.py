@@ -16,8 +16,17 @@ __all__ = ["counts", "summary", "write", "write_counts"]
 EXAMPLES = 6
 
 
-def write(found: Comparison, folder: str | Path) -> list[str]:
+def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> list[str]:
     """Write each table as <method>-<table>.csv and return the names of the files.
+
+    Parameters
+    ----------
+    found : Comparison
+        What to write.
+    folder : str or Path
+        Made if it is missing.
+    spreadsheet : bool
+        As `storage.write_table` takes it.
 
     Raises
     ------
@@ -32,11 +41,18 @@ def write(found: Comparison, folder: str | Path) -> list[str]:
     }
     if found.detectors is not None:
         tables["detectors"] = found.detectors
-    return _write(tables, found.method, folder)
+    return _write(tables, found.method, folder, spreadsheet)
 
 
-def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
+def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = False) -> list[str]:
     """Write <method>-distinct.csv and, of iou, iou-detectors.csv; return the names of the files.
+
+    Parameters
+    ----------
+    labelling : Labelling
+        Of the network.
+    folder, spreadsheet
+        As `write`.
 
     Raises
     ------
@@ -46,13 +62,15 @@ def write_counts(labelling: Labelling, folder: str | Path) -> list[str]:
     tables = {"distinct": distinct([labelling])}
     if labelling.method == "iou":
         tables["detectors"] = detectors(labelling)
-    return _write(tables, labelling.method, folder)
+    return _write(tables, labelling.method, folder, spreadsheet)
 
 
-def _write(tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path) -> list[str]:
+def _write(
+    tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path, spreadsheet: bool
+) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        write_table(inside(Path(folder), f"{method}-{name}.csv"), table)
+        write_table(inside(Path(folder), f"{method}-{name}.csv"), table, spreadsheet)
     return [f"{method}-{name}.csv" for name in tables]
 
 

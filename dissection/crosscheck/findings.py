@@ -167,8 +167,17 @@ def levels(units: pd.DataFrame) -> list[int]:
     return np.where(units["exact"], 2, np.where(close, 1, 0)).tolist()
 
 
-def write(result: Crosscheck, folder: str | Path) -> None:
+def write(result: Crosscheck, folder: str | Path, spreadsheet: bool = False) -> None:
     """Write crosscheck.csv and crosscheck.json into a directory, each complete or not at all.
+
+    Parameters
+    ----------
+    result : Crosscheck
+        What to write.
+    folder : str or Path
+        Made if it is missing.
+    spreadsheet : bool
+        As `storage.write_table` takes it.
 
     Raises
     ------
@@ -189,5 +198,5 @@ def write(result: Crosscheck, folder: str | Path) -> None:
         "left_out": result.left_out,
         "agreement": table.where(table.notna(), None).to_dict("records"),
     }
-    write_table(inside(folder, schema.CROSSCHECK_UNITS), result.units)
+    write_table(inside(folder, schema.CROSSCHECK_UNITS), result.units, spreadsheet)
     write_json(inside(folder, schema.CROSSCHECK), card)

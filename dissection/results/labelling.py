@@ -17,7 +17,7 @@ OVERALL = "all layers"
 """What tables by layer call all of a network together."""
 
 NO_LAYER = "-"
-"""Layer of a tally whose file name does not end with one."""
+"""Layer of a table of which neither a column nor its name tells one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,12 @@ class Labelling:
         Whole score vectors, where the run has them.
     settings : dict
         Of the run card; empty where there is none.
+    caveats : tuple of str
+        What the run card warns of.
+    named : bool
+        Whether the network was named by whoever gave the file.
+    guessed : tuple of str
+        Names of the files whose layers only the names of other files tell.
     """
 
     name: str
@@ -57,6 +63,9 @@ class Labelling:
     min_iou: float = MIN_IOU
     scores: Scores | None = None
     settings: dict = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    named: bool = False
+    guessed: tuple[str, ...] = ()
 
     @property
     def layers(self) -> list[str]:

@@ -38,7 +38,11 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     for check in inputs.checks:
         rule = definitions(inputs, check)
         yield _agreement(check, rule)
-        yield _scatter(check, rule)
+        without = [name for name in ("iou", "similarity") if check.units[name].isna().all()]
+        if without:
+            yield f"scatter of {check.network}: the file of one labeling has no {without[0]}"
+        else:
+            yield _scatter(check, rule)
 
 
 def definitions(inputs: Inputs, check: Findings) -> str:

@@ -23,7 +23,9 @@ _LIGHT, _DARK = np.array([0xA9, 0xBC, 0xCC]), np.array([0x10, 0x22, 0x36])
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield the figure, if units were labelled by IoU."""
     yield from inputs.missing_for("sensitivity")
-    if labellings := inputs.by("iou"):
+    without = inputs.scoreless("iou")
+    yield from (f"sensitivity of {part.name}: {part.source} has no scores" for part in without)
+    if labellings := [part for part in inputs.by("iou") if part not in without]:
         yield _drawing(labellings)
 
 

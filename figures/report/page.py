@@ -75,6 +75,7 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
     networks = units["networks"]
     text = environment.get_template("page.html").render(
         title=" and ".join(networks) if len(networks) < 4 else f"{len(networks)} networks",
+        caveats=inputs.caveats,
         statements=tables.statements(inputs),
         tables=list(tables.tables(inputs)),
         cards=list(tables.cards(inputs)),

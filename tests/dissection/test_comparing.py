@@ -73,3 +73,26 @@ def test_results_are_a_list_of_some(use):
         use("results/a")
     with pytest.raises(ValueError, match="no results are named"):
         use([])
+
+
+def test_runs_that_differ_say_so_before_any_table(tmp_path):
+    for name, images in (("a", 1), ("b", 1000)):
+        labelled.run(tmp_path / name, digest=name)
+        probe = {"name": "mini", "images": images, "digest": name * 64}
+        more = {"min_iou": 0.1, "union": "all", "probe": probe}
+        labelled.card(tmp_path / name, name, name=name, **more)
+    found = dissection.compare([tmp_path / "a", tmp_path / "b"], encoder="none", permutations=20)
+    lines = found.summary().split("\n")
+    assert lines[0].startswith("warning: different probe sets: mini (1 image, digest aaaa")
+    assert lines[1].startswith("warning: different numbers of images: 1 of a; 1,000 of b")
+    assert lines[2].startswith("warning: a: only 1 image was shown")
+    assert lines[3] == ""
+
+
+def test_names_may_be_given(tmp_path):
+    paths = [tmp_path / f"{name}.csv" for name in ("first", "second")]
+    for path in paths:
+        labelled.tally(path, ["car"], [0.5])
+    found = dissection.compare([f"net:deep={paths[0]}", f"other:deep={paths[1]}"])
+    assert found.comparisons["iou"].networks == ("net", "other")
+    assert found.notes == []

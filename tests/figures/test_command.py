@@ -49,6 +49,24 @@ def test_published_files_of_both_methods_are_drawn(published, tmp_path, capsys):
     assert table.loc[("net", "layer4"), "concepts"] == 3
 
 
+def test_texts_of_the_tables_are_kept_from_opening_as_formulas(tmp_path):
+    table = labelled.descriptions(tmp_path / "clip_dissect-net-fc.csv", {"fc": ["=1+1"] * 5})
+    more = ("--only", "concepts", "--formats", "svg")
+    assert command(tmp_path, table, more=(*more, "--spreadsheet")) == 0
+    assert "'=1+1" in (tmp_path / "out" / "concepts-clip.csv").read_text()
+    assert command(tmp_path, table, more=more) == 0
+    assert "'" not in (tmp_path / "out" / "concepts-clip.csv").read_text()
+
+
+def test_names_that_are_given_are_drawn_beside_the_file(tmp_path, capsys):
+    paths = [labelled.tally(tmp_path / f"{name}.csv", ["x"], [0.1]) for name in ("one", "other")]
+    given = [f"net:{layer}={path}" for layer, path in zip("ab", paths, strict=True)]
+    assert make_figures.main([*given, "--only", "distinct", "--formats", "svg"]) == 0
+    table = pd.read_csv(tmp_path / "figures" / "distinct-iou.csv")
+    assert table["layer"].tolist() == ["a", "b", "all layers"]
+    assert capsys.readouterr().err.count("warning") == 0
+
+
 def test_png_has_300_dots_an_inch(published, tmp_path):
     assert command(tmp_path, published[1], more=("--only", "distinct")) == 0
     with Image.open(tmp_path / "out" / "distinct-clip.png") as picture:
@@ -87,6 +105,9 @@ def test_the_report_is_written_and_named(run, published, tmp_path, capsys):
     assert f"report: {page}" in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert "mini_random and net" in text
+    summary = text[text.index("<h2>Summary") :]
+    warning = "Warning: mini_random: only 24 images were shown"
+    assert 0 < summary.index(warning) < summary.index('<ul class="statements">')
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,35 @@ def test_a_table_without_labels_by_category_is_drawn_as_far_as_it_goes(tmp_path)
     assert write(inputs, drawn, tmp_path / "report").is_file()
 
 
+def test_labels_without_scores_are_drawn_as_far_as_they_go(tmp_path):
+    by_iou, by_clip = tmp_path / "net_fc.csv", tmp_path / "clip" / "net_fc.csv"
+    by_clip.parent.mkdir()
+    by_iou.write_text("unit,label,category,detector\n0,car,object,True\n1,dog,object,False\n")
+    by_clip.write_text("layer,unit,description\nfc,0,car\nfc,1,sea\n")
+    inputs = read([by_iou, by_clip], lambda _: None)
+    found = list(catalogue.drawings(inputs, Options()))
+    said = [one for one in found if isinstance(one, str)]
+    drawn = [one for one in found if isinstance(one, Drawing)]
+    assert f"sensitivity of net: {by_iou} has no scores" in said
+    assert "scatter of net: the file of one labeling has no iou" in said
+    assert {one.kind for one in drawn} == {"concepts", "distinct", "bargraph", "agreement"}
+    with styled():
+        for one in drawn:
+            render(one)
+    assert write(inputs, drawn, tmp_path / "report").is_file()
+
+
+def test_runs_that_differ_are_said(tmp_path):
+    from tests.dissection import labelled
+
+    for name, union in (("a", "all"), ("b", "mask")):
+        labelled.run(tmp_path / name, digest=name, name=name)
+        labelled.card(tmp_path / name, name, name=name, min_iou=0.1, union=union, method="clip")
+    inputs = read([tmp_path / "a" / "units.csv", tmp_path / "b" / "units.csv"], lambda _: None)
+    (text,) = inputs.caveats
+    assert text.startswith("different union rules: all of a; mask of b")
+
+
 def test_layers_of_other_categories_make_one_page(tmp_path):
     from tests.dissection import labelled
 

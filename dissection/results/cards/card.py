@@ -92,10 +92,13 @@ def complete(
     execution: Execution,
     counts: dict[str, dict],
     definitions: dict[str, str],
-    caveats: Sequence[str],
     run: Measured,
+    caveats: Sequence[str] = (),
 ) -> dict:
-    """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone."""
+    """Return the card of a complete run; a second one differs in ``host`` and ``times`` alone.
+
+    Its ``caveats`` are sentences that warn of its numbers; there is no such key without any.
+    """
     images = len(plan.probe)
     dense = sum(4 * images * info.units * math.prod(info.grid or ()) for info in plan.layers)
     return {

@@ -133,6 +133,47 @@ def test_networks_are_compared_even_where_a_cross_check_cannot_be(published, tmp
     assert "no cross-check" in capsys.readouterr().err
 
 
+def test_files_in_one_layer_without_a_name_are_warned_of(tmp_path, capsys):
+    paths = [labelled.tally(tmp_path / f"{name}.csv", ["x"], [0.1]) for name in ("one", "other")]
+    assert compare.main(command(tmp_path, *map(str, paths))) == 0
+    err = capsys.readouterr().err
+    assert "are taken for 2 networks in one layer without a name" in err
+    assert err.count("\n") == 1
+
+
+def test_names_are_given_before_the_file(tmp_path, capsys):
+    paths = [labelled.tally(tmp_path / f"{name}.csv", ["x"], [0.1]) for name in ("one", "other")]
+    assert compare.main(command(tmp_path, f"net:low={paths[0]}", f"net:top={paths[1]}")) == 0
+    out, err = capsys.readouterr()
+    assert "IoU labels of net: " in out
+    assert not err
+    assert compare.main(command(tmp_path, f"net:low={paths[0]}x")) == 1
+    assert "give a run directory, a CSV file, or NAME=FILE" in capsys.readouterr().err
+
+
+def test_labels_without_similarity_are_compared(tmp_path, capsys):
+    paths = []
+    for name, label in (("a", "cat"), ("b", "dog")):
+        paths.append(str(tmp_path / f"{name}_layer3.csv"))
+        Path(paths[-1]).write_text(f"layer,unit,description\nlayer3,0,{label}\nlayer3,1,sea\n")
+    assert compare.main(command(tmp_path, *paths)) == 0
+    assert "has no scores; what needs them is left out" in capsys.readouterr().err
+    table = pd.read_csv(tmp_path / "out" / "clip-only.csv")
+    assert table[table["layer"] == "layer3"]["concept"].tolist() == ["cat", "dog"]
+
+
+def test_text_that_would_open_as_a_formula_is_kept_from_it(tmp_path):
+    path = labelled.descriptions(tmp_path / "clip_dissect-=x-fc.csv", {"fc": ["=1+1", "car"] * 5})
+    other = labelled.descriptions(tmp_path / "clip_dissect-net-fc.csv", {"fc": ["dog"]})
+    more = (str(path), str(other))
+    assert compare.main(command(tmp_path, *more, "--spreadsheet")) == 0
+    text = (tmp_path / "out" / "clip-concepts.csv").read_text()
+    assert text.startswith("layer,concept,'=x,net\n")
+    assert "\nfc,'=1+1,5,0\n" in text
+    assert compare.main(command(tmp_path, *more)) == 0
+    assert "\nfc,=1+1,5,0\n" in (tmp_path / "out" / "clip-concepts.csv").read_text()
+
+
 def test_help_and_usage_come_without_torch():
     found = subprocess.run(
         [sys.executable, "-X", "importtime", "scripts/compare.py", "--help"],

@@ -66,6 +66,23 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(probe, tmp_path, capsys):
     assert "image/s" not in out
 
 
+def test_a_run_on_few_images_says_so_first_and_on_its_card(probe, tmp_path, capsys):
+    assert dissect.main(command(probe, tmp_path / "run", "--limit", "5")) == 0
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    said = json.loads((tmp_path / "run" / "run.json").read_text())["caveats"]
+    assert [second] == [f"warning: {text}" for text in said]
+    assert second.startswith("warning: only 5 images were shown")
+    assert "on 5 images" in first
+    assert third.startswith("layer")
+
+
+def test_a_run_on_enough_images_says_nothing_of_them(probe, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dissection.results.caveats.FEW", 5)
+    assert dissect.main(command(probe, tmp_path / "run", "--limit", "5")) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert "caveats" not in json.loads((tmp_path / "run" / "run.json").read_text())
+
+
 def test_a_second_start_says_so_and_does_nothing(probe, tmp_path, capsys):
     for _ in range(2):
         assert dissect.main(command(probe, tmp_path / "run")) == 0

@@ -36,6 +36,14 @@ def test_the_same_or_unknown_probe_sets_are_not(tmp_path, digests):
     assert notes(*runs(tmp_path, *digests)) == []
 
 
+def test_other_precisions_are_named(tmp_path):
+    for name, precision in (("a", "fp32"), ("b", "bf16")):
+        labelled.run(tmp_path / name)
+        labelled.card(tmp_path / name, min_iou=0.1, union="all", precision=precision)
+    (note,) = notes(read(tmp_path / "a")[0], read(tmp_path / "b")[1])
+    assert note.startswith("different precisions: ")
+
+
 def test_layers_of_one_labelling_alone_are_named(tmp_path):
     iou = labelled.tally(tmp_path / "netdissect-net-layer4.csv", ["car"] * 2, [0.5, 0.3])
     layers = {"layer2": ["a"], "layer3": ["a"], "layer4": ["cars", "sea"]}

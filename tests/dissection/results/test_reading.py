@@ -259,3 +259,32 @@ def test_what_is_no_plain_file_is_refused_before_it_is_opened(tmp_path, make):
     make(tmp_path / "tally.csv")
     with pytest.raises(ValueError, match=r"tally.csv is a .*, expected a CSV table"):
         read_tally(tmp_path / "tally.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "labels", "layers"),
+    [
+        ("layer,unit,description\nfc,0,a\nfc,1,b\n", "clip", ["a", "b"], ["fc"]),
+        (",layer,unit,description\n0,fc,0,a\n1,fc,1,b\n", "clip", ["a", "b"], ["fc"]),
+        ("layer,unit,label\nfc,0,a\n", "clip", ["a"], ["fc"]),
+        ("unit,description\n0,a\n", "clip", ["a"], ["layer2"]),
+        ("unit,description,similarity\n0,a,0.5\n", "clip", ["a"], ["layer2"]),
+        ("layer,unit,label,category,detector\nfc,0,a,object,True\n", "iou", ["a"], ["fc"]),
+        ("unit,label,category,iou\n0,a,object,0.5\n", "iou", ["a"], ["layer2"]),
+    ],
+)
+def test_labels_without_scores_or_layer_are_enough(tmp_path, text, method, labels, layers):
+    path = tmp_path / "net_layer2.csv"
+    path.write_text(text)
+    (found,) = read(path)
+    assert (found.method, found.layers) == (method, layers)
+    assert found.units["label"].tolist() == labels
+    scored = "similarity" in text or "iou" in text
+    assert found.units["score"].notna().all() == scored
+    assert found.units["detector"].tolist() == [method == "iou"] * len(labels)
+
+
+def test_a_tally_may_have_a_column_of_layers(tmp_path):
+    path = labelled.tally(tmp_path / "net.csv", ["x", "y"], [0.1, 0.2])
+    pd.read_csv(path, keep_default_na=False).assign(layer=["b", "a"]).to_csv(path)
+    assert read(path)[0].layers == ["b", "a"]
