@@ -9,7 +9,16 @@ import pandas as pd
 from broden.system.files import inside
 from dissection.crosscheck.check import Crosscheck
 from dissection.results import schema
-from dissection.results.fields import MAPPING, TEXT, Kind, check, need, number, read_json, whole
+from dissection.results.cards.fields import (
+    MAPPING,
+    TEXT,
+    Kind,
+    check,
+    need,
+    number,
+    read_json,
+    whole,
+)
 from dissection.results.storage import write_json, write_table
 from dissection.results.tables import exactly, numbers, rows, truth
 

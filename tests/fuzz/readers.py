@@ -36,8 +36,8 @@ from tests.broden.layout import corner_photos, jpeg, write_layout, zipped
 from tests.dissection import labelled
 from tests.dissection.activations.test_shards import some_cells
 from tests.dissection.clip import test_encoder as clips
-from tests.dissection.networks.test_checkpoints import FORMS, STATE
-from tests.dissection.results.test_card_schema import CARD
+from tests.dissection.networks.weights.test_checkpoints import FORMS, STATE
+from tests.dissection.results.cards.test_card_schema import CARD
 
 UNITS = 8
 
