@@ -112,7 +112,7 @@ def probe_layers(
     device: torch.device | str | None = None,
     channels: int = 3,
 ) -> list[LayerInfo]:
-    """Find out what layers give, by forward passes over two blank images and ten of noise.
+    """Find out what layers give, by forward passes over two blank images and some of noise.
 
     Parameters
     ----------
@@ -192,9 +192,13 @@ def _placed(
 ) -> list[LayerInfo]:
     """Say of each grid whether its cells are places in the image."""
     looked = [info for info in infos if info.grid and min(info.grid) > 1 and not info.remark]
+    if not looked:
+        return infos
     corners = {info.name: Corners() for info in looked}
     hooks = [(inside[i.module], i.part, _seeing(i, corners[i.name])) for i in looked]
-    for seed in _SEEDS if looked else ():
+    for seed in _SEEDS:
+        if seed and all(seen.certain for seen in corners.values()):
+            break
         try:
             _run(module, corner_images(size, seed, channels).to(device), hooks)
         except RuntimeError:

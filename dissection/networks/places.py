@@ -72,6 +72,11 @@ class Corners:
             self._hits += abs(row - y) <= near[0] and abs(column - x) <= near[1]
 
     @property
+    def certain(self) -> bool:
+        """Whether each cell changed most where it should, so that another image tells no more."""
+        return self._hits == self._trials
+
+    @property
     def placed(self) -> bool | None:
         """Whether the cells are places in the image; None where nothing changed."""
         return self._hits * 4 >= self._trials * 3 if self._trials else None

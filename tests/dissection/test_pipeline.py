@@ -369,7 +369,7 @@ def test_nan_names_layer_unit_and_image(probe, tmp_path):
 def _spoil(_module, _inputs, output, seen=[]):  # noqa: B006 - counts the images
     seen.append(len(output))
     # what the layers were probed with, and the trial, come first
-    place = 17 + 2 + 10 + 4 - (sum(seen) - len(output))
+    place = 17 + 2 + 5 + 4 - (sum(seen) - len(output))
     if 0 <= place < len(output):
         output[place, 3, 4, 5] = torch.nan
     return output

@@ -68,6 +68,15 @@ def test_an_unknown_layer_is_answered_with_the_nearest(patterns, match):
         resolve(stages(), patterns)
 
 
+def test_a_pattern_of_many_stars_ends():
+    module = nn.Sequential(nn.ModuleDict({"a" * 60: nn.Identity()}))
+    assert resolve(module, "0." + "a*" * 35) == ["0." + "a" * 60]
+    with pytest.raises(ValueError, match="no layer"):
+        resolve(module, "0." + "*a" * 35 + "b")
+    with pytest.raises(ValueError, match="no layer"):
+        resolve(module, "*" * 35 + "b")
+
+
 def test_a_module_used_under_two_names_has_both():
     relu = nn.ReLU()
     module = nn.Sequential(relu, relu).eval()
