@@ -26,6 +26,7 @@ from dissection.config import (
     IouConfig,
 )
 
+COPIES = "spreadsheet"
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
@@ -53,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument(
         "--out", metavar="DIR", help="run directory (default: results/METHOD-MODEL-PROBE)"
+    )
+    data.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help=f"add copies of the tables in {COPIES}/, in which no text opens as a formula",
     )
     _add_definitions(parser.add_argument_group("definitions"))
     _add_clip(parser.add_argument_group("definitions of clip"))
@@ -195,10 +201,24 @@ def _dissect(args: argparse.Namespace) -> None:
         execution=execution,
     )
     ranks = Ranks()
+    if ranks.leads and args.spreadsheet:
+        _copy(result.path)
     if ranks.leads:
         print(result.message, file=sys.stderr)
         print(summary(result))
     ranks.close()
+
+
+def _copy(run: Path) -> None:
+    """Write the tables of a run again for spreadsheets; the run's own are read back as they are."""
+    from broden.system.files import inside
+    from dissection.results.storage import write_table
+    from dissection.results.tables import rows
+
+    folder = inside(run, COPIES)
+    folder.mkdir(exist_ok=True)
+    for table in sorted(run.glob("*.csv")):
+        write_table(inside(folder, table.name), rows(table), spreadsheet=True)
 
 
 def main(argv: list[str] | None = None) -> int:

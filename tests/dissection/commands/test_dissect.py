@@ -83,6 +83,18 @@ def test_a_run_on_enough_images_says_nothing_of_them(probe, tmp_path, capsys, mo
     assert "caveats" not in json.loads((tmp_path / "run" / "run.json").read_text())
 
 
+def test_copies_for_a_spreadsheet_lie_beside_the_tables(probe, tmp_path):
+    run = tmp_path / "run"
+    assert dissect.main(command(probe, run, "--spreadsheet")) == 0
+    for name in ("units.csv", "concepts.csv"):
+        assert (run / "spreadsheet" / name).read_text() == (run / name).read_text()
+    # a complete run gets them too
+    text = (run / "concepts.csv").read_text().replace("cat", "=cat()")
+    (run / "concepts.csv").write_text(text)
+    assert dissect.main(command(probe, run, "--spreadsheet")) == 0
+    assert "'=cat()" in (run / "spreadsheet" / "concepts.csv").read_text()
+
+
 def test_a_second_start_says_so_and_does_nothing(probe, tmp_path, capsys):
     for _ in range(2):
         assert dissect.main(command(probe, tmp_path / "run")) == 0
