@@ -32,6 +32,7 @@ _RATIO = 1100
 _FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MOST_CHUNK = 1 << 28
 _BLOCK = 256
+_MOST_ARRAY = 1 << 32
 
 
 class RefusedError(ValueError):
@@ -173,7 +174,7 @@ def array(
     free = [have for have, want in zip(given, shape, strict=True) if want is None]
     if most is not None and max(free, default=0) > most:
         raise RefusedError(f"dataset {name!r} has shape {given}, of which at most {most} can be")
-    check_size(found)
+    check_size(found, _MOST_ARRAY)
     return found[()]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from broden.system.hdf5 import RefusedError, array, opened, texts
 from dissection.results import schema
 from dissection.results.folder import RunFolder
-from dissection.results.tables import read_table, read_tally
+from dissection.results.tables import check_units, read_table, read_tally
 
 
 def paths_of(results: "Sequence[str | Path | Dissection]") -> list[str | Path]:
@@ -76,6 +76,8 @@ class Dissection:
             for name in written.tables:
                 wanted = written.columns if name == written.tables[0] else ("layer",)
                 tables[name] = _table(folder.path / name, wanted)
+                if name == written.tables[0]:
+                    check_units(tables[name], folder.path / name, card["settings"]["layers"])
         units, concepts = tables.get(schema.UNITS), tables.get(schema.CONCEPTS)
         descriptions = tables.get(schema.DESCRIPTIONS)
         return cls(folder.path, card, units, concepts, descriptions, message)

@@ -183,10 +183,14 @@ def tops(
     return None
 
 
+_MOST_TOP = 1000
+"""Images or concepts of a unit; a run stores ten."""
+
+
 def _below(file: h5py.File, member: str, units: int | None, total: int | None) -> np.ndarray:
     """Return numbers below a total, some for each unit."""
     total = np.iinfo(np.int64).max if total is None else total
-    found = array(file, member, "iu", (units, None), most=total)
+    found = array(file, member, "iu", (units, None), most=min(total, _MOST_TOP))
     if found.size and not 0 <= found.min() <= found.max() < total:
         wrong = found.min() if found.min() < 0 else found.max()
         raise RefusedError(

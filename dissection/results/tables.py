@@ -12,6 +12,7 @@ from broden.system.files import regular_file
 from dissection.results import schema
 
 __all__ = [
+    "check_units",
     "checked",
     "common",
     "exactly",
@@ -136,19 +137,34 @@ def checked(
     if len(blank):
         row = blank.iloc[0]
         raise ValueError(f"{path}: label {row.label!r} of unit {row.unit} is no name")
-    nameless = units["layer"].str.strip() == ""
-    if nameless.any():
-        row = int(np.flatnonzero(nameless)[0]) + 1
-        raise ValueError(f"{path}: row {row}, column layer is blank; each unit is of a layer")
-    _check_all_there(units, path, layers or {})
+    check_units(units, path, layers or {})
     order = units["layer"].map({name: i for i, name in enumerate(dict.fromkeys(units["layer"]))})
     return units.assign(order=order).sort_values(["order", "unit"], ignore_index=True)[
         list(units.columns)
     ]
 
 
-def _check_all_there(units: pd.DataFrame, path: Path, layers: Mapping[str, dict]) -> None:
-    """Refuse a table of a run that does not have the units that its card says."""
+def check_units(units: pd.DataFrame, path: Path, layers: Mapping[str, dict]) -> None:
+    """Refuse a table with a blank layer, or of a run with other units than its card says.
+
+    Parameters
+    ----------
+    units : DataFrame
+        With the columns layer and unit.
+    path : Path
+        Its file, for messages.
+    layers : mapping
+        The layers of the run card that it belongs to.
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    nameless = units["layer"].str.strip() == ""
+    if nameless.any():
+        row = int(np.flatnonzero(nameless)[0]) + 1
+        raise ValueError(f"{path}: row {row}, column layer is blank; each unit is of a layer")
     for layer, found in units.groupby("layer", sort=False)["unit"]:
         total = layers.get(layer, {}).get("units")
         if total is not None and (len(found) != total or found.max() != total - 1):

@@ -148,3 +148,5 @@ def check_card(card: dict[str, Any], where: str) -> None:
         If one is another.
     """
     check(card, _FIELDS, where)
+    if any(not name.strip() for name in card.get("settings", {}).get("layers", {})):
+        raise ValueError(f"{where}: settings.layers has a layer without a name")

@@ -235,8 +235,9 @@ def test_a_run_has_the_units_that_its_card_says(tmp_path):
     with pytest.raises(ValueError, match="has 7 units of layer fc, the last 6, but its run card"):
         read(folder)
     path.write_text(text.replace("fc,7,", "fc,70,"))
-    with pytest.raises(ValueError, match="has 8 units of layer fc, the last 70, but its run card"):
-        read(folder)
+    for reader in (read, Dissection.read):
+        with pytest.raises(ValueError, match="8 units of layer fc, the last 70, but its run card"):
+            reader(folder)
 
 
 @pytest.mark.parametrize("name", ["units.csv", "concepts.csv", "descriptions.csv"])

@@ -98,6 +98,7 @@ def test_an_earlier_card_lacks_what_came_later(tmp_path):
         (put("any", "settings", "union"), "settings.union is .any., expected one of category"),
         (put(3, "settings", "clip"), "settings.clip is 3, expected an object"),
         (put(3, "settings", "clip", "encoder"), "settings.clip.encoder is 3, expected an object"),
+        (put({" ": {}}, "settings", "layers"), "settings.layers has a layer without a name"),
         (put([1], "definitions"), "definitions is a list, expected an object"),
         (put(1, "definitions", "unit"), "definitions.unit is 1, expected text"),
         (put(4, "counts", "fc"), "counts.fc is 4, expected an object"),
