@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from broden.probe import Probe
+from broden.system.files import regular_file
 from broden.system.names import flaw, named, spaced
 from broden.system.text import nearest
 
@@ -134,10 +135,8 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _split(path: Path) -> list[str]:
     """Return the lines of a text file of bounded size."""
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory; concepts are read from a text file")
     try:
-        with path.open("rb") as file:
+        with regular_file(path, "concept list").open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         near = nearest(str(path), ["broden", "common"])

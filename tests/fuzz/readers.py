@@ -3,7 +3,6 @@
 import contextlib
 import json
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -227,8 +226,7 @@ def torch_script(folder: Path) -> Case:
         torchscript.is_torchscript(path)
         torchscript.read(path)
 
-    # what a file that is no zip raises is for `checkpoints` to say
-    return Case({path: ("zip",)}, read, (zipfile.BadZipFile, NotImplementedError))
+    return Case({path: ("zip",)}, read)
 
 
 def concept_list(folder: Path) -> Case:
@@ -246,7 +244,8 @@ def encoder_directory(folder: Path) -> Case:
         encoder.load(name, device="cpu").texts(["dog"])
 
     # the command expects it of an encoder
-    return Case({weights: ()}, read, (RuntimeError,))
+    config = folder / "clip" / "open_clip_config.json"
+    return Case({weights: (), config: ("json",)}, read, (RuntimeError,))
 
 
 READERS: dict[str, Callable[[Path], Case]] = {

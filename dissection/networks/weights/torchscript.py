@@ -27,8 +27,12 @@ def is_torchscript(path: Path) -> bool:
     """Tell whether a file is an archive that `torch.jit.save` wrote."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    # whoever reads it as something else says what is wrong with it
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return False
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -169,6 +169,14 @@ def test_without_wordfreq_the_remedy_is_named(monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a file without an end")
-def test_a_file_without_an_end_is_refused():
+def test_a_file_without_an_end_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="is a named pipe, a socket or a device, expected a"):
+            concepts.read(str(path))
+
+
+def test_a_list_that_is_too_large_is_refused(tmp_path):
+    (tmp_path / "words.txt").write_bytes(b"a\n" * (concepts.MAX_BYTES // 2 + 1))
     with pytest.raises(ValueError, match="larger than"):
-        concepts.read("/dev/zero")
+        concepts.read(str(tmp_path / "words.txt"))
