@@ -213,12 +213,12 @@ def _copy(run: Path) -> None:
     """Write the tables of a run again for spreadsheets; the run's own are read back as they are."""
     from broden.system.files import inside
     from dissection.results.storage import write_table
-    from dissection.results.tables import rows
+    from dissection.results.tables import read_table
 
     folder = inside(run, COPIES)
     folder.mkdir(exist_ok=True)
     for table in sorted(run.glob("*.csv")):
-        write_table(inside(folder, table.name), rows(table), spreadsheet=True)
+        write_table(inside(folder, table.name), read_table(table), spreadsheet=True)
 
 
 def main(argv: list[str] | None = None) -> int:
