@@ -8,6 +8,7 @@ that reading verifies, and nothing in it can execute. A shard is complete when i
 import io
 import json
 import math
+import operator
 import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
@@ -113,6 +114,7 @@ class ShardStore:
                 header = json.loads(bytes(_array(members, "header")))
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
+                first = operator.index(header["first"])
                 if wanted is None:
                     wanted = dict.fromkeys(header["layers"], Cells._fields)
                 layers = {
@@ -123,7 +125,7 @@ class ShardStore:
             raise
         except _DAMAGE as error:
             raise ShardError(f"{path} is damaged ({error})") from error
-        return Shard(header["first"], layers)
+        return Shard(first, layers)
 
     def prune(self, number: int, bounds: dict[str, np.ndarray], grids: dict) -> None:
         """Write a shard again without the cells that no map above the risen bounds needs.

@@ -25,9 +25,10 @@ _MAX_DEPTH = 32  # modules inside modules; CLIP has seven
 
 def is_torchscript(path: Path) -> bool:
     """Tell whether a file is an archive that `torch.jit.save` wrote."""
-    if not zipfile.is_zipfile(path):
-        return False
     try:
+        # it too raises where a file is nearly one
+        if not zipfile.is_zipfile(path):
+            return False
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
     # whoever reads it as something else says what is wrong with it

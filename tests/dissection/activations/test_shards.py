@@ -1,5 +1,6 @@
 import errno
 import gc
+import json
 import os
 import pickle
 
@@ -236,6 +237,21 @@ def test_shard_without_an_array_is_refused(store, shard):
     with np.load(store.path(0)) as arrays:
         kept = {name: arrays[name] for name in arrays if name != "1/mean"}
     np.savez(store.path(0), **kept)
+    assert_refused(store, "is damaged")
+
+
+@pytest.mark.parametrize(
+    "change", [{"first": "0"}, {"first": None}, {"layers": {"layer.1": 0}}, {"layers": 3}, None]
+)
+def test_a_header_of_another_shape_is_refused(change, store, shard):
+    store.write(0, shard)
+    with np.load(store.path(0)) as arrays:
+        held = dict(arrays)
+    header = json.loads(bytes(held["header"]))
+    if change is None:
+        del header["first"]
+    held["header"] = np.frombuffer(json.dumps(header | (change or {})).encode(), np.uint8)
+    np.savez(store.path(0), **held)
     assert_refused(store, "is damaged")
 
 

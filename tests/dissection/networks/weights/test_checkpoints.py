@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dissection.networks.weights.checkpoints import current_name, load_into, read
+from dissection.networks.weights.torchscript import is_torchscript
 from tests.dissection.small_networks import Residual, images, seeded
 from tests.dissection.weightfiles import (
     Global,
@@ -248,6 +249,18 @@ def test_a_scripted_network_gives_its_weights(tmp_path):
     torch.jit.save(torch.jit.script(saved), str(tmp_path / "scripted.pt"))
     load_into(fresh, read(tmp_path / "scripted.pt"), "w")
     same(fresh.state_dict(), saved.state_dict())
+
+
+def test_an_archive_of_many_disks_is_refused(tmp_path):
+    path = tmp_path / "w.pt"
+    torch.save(STATE, path)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x06\x07")
+    # the number of disks in the locator of the large directory
+    data[end + 16] = 7
+    path.write_bytes(data)
+    assert not is_torchscript(path)
+    assert "not a weight file" in refused(path)
 
 
 def test_other_tar_archives_are_refused(tmp_path):
