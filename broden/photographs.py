@@ -141,8 +141,8 @@ class Photographs:
         """Return the bytes of image `i`."""
         return self.jpegs(i, i + 1)[0]
 
-    def jpegs(self, first: int, last: int) -> list[bytes]:
-        """Return the bytes of images `first` to `last` - 1, as JPEG or PNG.
+    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
+        """Return the bytes of every `step`-th of images `first` to `last` - 1, as JPEG or PNG.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Photographs:
         """
         if not 0 <= first <= last <= len(self):
             raise IndexError(f"images {first} to {last} of a folder of {len(self)}")
-        return [_bytes(file) for file in self._files[first:last]]
+        return [_bytes(file) for file in self._files[first:last:step]]
 
     def _read_all(self, skip_bad: bool, workers: int, progress: bool) -> None:
         """Read the files in order until there are as many images as wanted."""

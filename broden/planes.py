@@ -178,3 +178,11 @@ class StoredLabels(NamedTuple):
     plane_categories: tuple[int, ...]
     whole: tuple[tuple[int, int], ...]
     repeats: np.ndarray
+
+
+def rows_of(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of several spans, one after another, and the number of each one's span."""
+    counts = stops - starts
+    before = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return np.arange(len(owner)) + (starts - before)[owner], owner

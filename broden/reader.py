@@ -21,7 +21,7 @@ import numpy as np
 from broden import schema
 from broden.digest import probe_digest
 from broden.images import decode
-from broden.planes import LabelBlock, StoredLabels, repeated
+from broden.planes import LabelBlock, StoredLabels, repeated, rows_of
 from broden.schema import ProbeSetError, Skipped
 from broden.system.files import regular_file
 
@@ -146,32 +146,33 @@ class ProbeSet:
         """Return the stored bytes of image `i`."""
         return self.jpegs(i, i + 1)[0]
 
-    def jpegs(self, first: int, last: int) -> list[bytes]:
-        """Return the stored bytes of images `first` to `last` - 1, in one read."""
+    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
+        """Return the stored bytes of every `step`-th of images `first` to `last` - 1."""
         self._check_range(first, last)
-        offsets = self._image_offsets[first : last + 1]
+        offsets = self._image_offsets
+        spans = [(offsets[i], offsets[i + 1]) for i in range(first, last, step)]
         with self._reading() as file:
-            data = file[schema.IMAGE_BYTES][offsets[0] : offsets[-1]].tobytes()
-        cuts = (offsets - offsets[0]).tolist()
-        return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+            data = file[schema.IMAGE_BYTES]
+            return [data[start:stop].tobytes() for start, stop in spans]
 
-    def label_block(self, first: int, last: int) -> LabelBlock:
-        """Return the labels of images `first` to `last` - 1, ready to be counted.
+    def label_block(self, first: int, last: int, step: int = 1) -> LabelBlock:
+        """Return the labels of every `step`-th of images `first` to `last` - 1, to be counted.
 
         A pixel that repeats a label an earlier plane of its image gave it, or that a whole-image
         number of its image covers, is 0.
         """
         self._check_range(first, last)
-        start, stop = self._plane_offsets[first], self._plane_offsets[last]
-        low, high = np.searchsorted(self._whole_image, (first, last))
-        whole = self._whole_image[low:high] - first, self._whole_label[low:high]
-        planes, image = self._planes(start, stop), self._plane_image[start:stop] - first
+        images = np.arange(first, last, step)
+        of, owner = rows_of(self._plane_offsets[images], self._plane_offsets[images + 1])
+        ends = np.searchsorted(self._whole_image, [images, images + 1])
+        rows, whole_image = rows_of(*ends)
+        whole_label, planes = self._whole_label[rows], self._planes(of)
         # Backwards, so that the earlier planes of an image are still as stored.
-        for index in np.flatnonzero(self._repeats[start:stop])[::-1].tolist():
-            begin = np.searchsorted(image, image[index])
-            labels = whole[1][whole[0] == image[index]].tolist()
+        for index in np.flatnonzero(self._repeats[of])[::-1].tolist():
+            begin = np.searchsorted(owner, owner[index])
+            labels = whole_label[whole_image == owner[index]].tolist()
             planes[index][repeated(planes[begin : index + 1], index - begin, labels)] = 0
-        return LabelBlock(planes, image, *whole)
+        return LabelBlock(planes, owner, whole_image, whole_label)
 
     def contents(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return which labels images `first` to `last` - 1 hold, and on how many pixels.
@@ -196,7 +197,7 @@ class ProbeSet:
         start, stop = self._plane_offsets[i : i + 2]
         low, high = np.searchsorted(self._whole[0], (i, i + 1))
         return StoredLabels(
-            self._planes(start, stop),
+            self._planes(np.arange(start, stop)),
             tuple(self._plane_category[start:stop].tolist()),
             tuple(zip(*self._whole[1:, low:high].tolist(), strict=True)),
             self._repeats[start:stop],
@@ -222,8 +223,8 @@ class ProbeSet:
         self.grid = tuple(file.attrs[schema.GRID].tolist())
         self._image_offsets = file[schema.IMAGE_OFFSETS][: count + 1]
         self._contents_offsets = file[schema.CONTENTS_OFFSETS][: count + 1]
-        self._plane_image = file[schema.PLANE_IMAGE][()]
-        self._plane_offsets = np.searchsorted(self._plane_image, np.arange(count + 1))
+        plane_image = file[schema.PLANE_IMAGE][()]
+        self._plane_offsets = np.searchsorted(plane_image, np.arange(count + 1))
         self._repeats = file[schema.PLANE_REPEATS][()]
         self.presence = file[schema.PRESENCE][:count]
         self._plane_category = file[schema.PLANE_CATEGORY][()]
@@ -247,9 +248,13 @@ class ProbeSet:
         self.labels = replace(self.labels, pixels=mass)
         self.digest = probe_digest(self.labels, self.image_size, self.grid, self.image_digests)
 
-    def _planes(self, start: int, stop: int) -> np.ndarray:
+    def _planes(self, rows: np.ndarray) -> np.ndarray:
+        planes = np.empty((len(rows), *self.grid), np.uint16)
+        cuts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
         with self._reading() as file:
-            planes = file[schema.PLANE_DATA][start:stop]
+            data = file[schema.PLANE_DATA]
+            for start, stop in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+                planes[start:stop] = data[rows[start] : rows[start] + stop - start]
         if planes.size and planes.max() >= len(self.labels):
             raise ProbeSetError(f"{self.path}: a plane holds a label number the table lacks")
         return planes

@@ -9,7 +9,7 @@ import torch
 
 from broden.probe import Probe
 from broden.system.files import check_layer_names
-from dissection.activations.forward import Plan, run_images
+from dissection.activations.forward import Plan
 from dissection.activations.shards import ShardStore
 from dissection.activations.trial import Trial, try_out
 from dissection.config import Execution
@@ -20,6 +20,7 @@ from dissection.crosscheck.naming import synonyms_of
 from dissection.execution.job import Bar, Job
 from dissection.execution.passes import fold_shards
 from dissection.execution.ranks import Ranks, local_device
+from dissection.execution.thresholds import run_until_exact
 from dissection.labeler import Labeler, Outcome
 from dissection.networks.layers import resolve
 from dissection.networks.layouts import LayerInfo
@@ -171,10 +172,9 @@ def _run(
         everything = plan.images(job.shards())
         log.info("found %d of %d images finished by an earlier start", found, everything)
     with job.stage("images", "images", found) as advance:
-        passed = run_images(plan, job.store, job.shards(), advance)
+        passed = run_until_exact(job, advance)
     folds = [labeler.fold(job, passed) for labeler in labelers]
     restored = sum(job.ranks.all(passed.restored))
-    peak = sum(job.ranks.all(passed.peak_bytes))
     del passed
     with job.stage("tally", "counting") as advance:
         fold_shards(
@@ -182,7 +182,7 @@ def _run(
         )
     outcomes = [outcome for fold in folds if (outcome := fold.outcome()) is not None]
     if job.ranks.leads:
-        _write(job, folder, settings, labelers, outcomes, caveats, restored, peak)
+        _write(job, folder, settings, labelers, outcomes, caveats, restored)
     job.ranks.wait()
     resumed = f", {restored} of them from an earlier start" if restored else ""
     return f"{len(plan.probe)} images{resumed} in {sum(job.seconds.values()):.1f} s"
@@ -196,7 +196,6 @@ def _write(
     outcomes: Sequence[Outcome],
     caveats: Sequence[str],
     restored: int,
-    peak: int,
 ) -> None:
     """Write every file of the run, the complete card last; then drop the shards."""
     shard_bytes = job.store.size()
@@ -212,7 +211,7 @@ def _write(
     if {labeler.name for labeler in labelers} >= {"iou", "clip"}:
         with job.timed("cross-check"):
             _crosscheck(job, folder.path, settings, outcomes)
-    measured = card.Measured(job.seconds, shard_bytes, peak, restored, job.ranks.world)
+    measured = card.Measured(job.seconds, shard_bytes, restored, job.ranks.world)
     complete = card.complete(
         settings, job.plan, job.execution, counts, definitions, measured, caveats
     )

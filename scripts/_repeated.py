@@ -47,13 +47,16 @@ class Repeated:
             yield start, stop, at - first
             at += stop - start
 
-    def jpegs(self, first: int, last: int) -> list[bytes]:
+    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
         """See `ProbeSet`."""
-        return [d for a, b, _ in self._pieces(first, last) for d in self._probe.jpegs(a, b)]
+        places = [i % len(self._probe) for i in range(first, last, step)]
+        return [self._probe.jpegs(i, i + 1)[0] for i in places]
 
-    def label_block(self, first: int, last: int) -> LabelBlock:
+    def label_block(self, first: int, last: int, step: int = 1) -> LabelBlock:
         """See `ProbeSet`."""
-        parts = [(self._probe.label_block(a, b), at) for a, b, at in self._pieces(first, last)]
+        images = enumerate(range(first, last, step))
+        places = [(i % len(self._probe), at) for at, i in images]
+        parts = [(self._probe.label_block(i, i + 1), at) for i, at in places]
         return LabelBlock(
             np.concatenate([block.planes for block, _ in parts]),
             np.concatenate([block.image + at for block, at in parts]),

@@ -144,8 +144,8 @@ def _benchmark(args: argparse.Namespace) -> None:
     names = layers(args, model)
     with ProbeSet(args.probe) as probe:
         images = args.images or len(probe)
-        span = (0, min(images, len(probe)))
-        (decoded,) = batches(probe, [span], model.preprocessing)
+        cut = range(min(images, len(probe)))
+        (decoded,) = batches(probe, [cut], model.preprocessing)
         _bare(model, decoded, args.batch_size, args)
         figures = [
             _measure(

@@ -1,6 +1,6 @@
 """Decoded batches of a probe set, made ahead of the network by threads."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -12,28 +12,33 @@ from broden.probe import Probe
 from broden.system.parallel import in_order
 from dissection.networks.preprocessing import Preprocessing
 
+Share = Callable[[Callable[[int], None], range], Iterable[None]]
+
 AHEAD = 3
 """Batches begun before they are asked for, at least; one more than workers if that is more."""
 
 
 def batches(
     probe: Probe,
-    spans: Sequence[tuple[int, int]],
+    cuts: Sequence[range],
     preprocessing: Preprocessing,
     workers: int = 0,
+    share: Share = map,
 ) -> Generator[Tensor, None, None]:
-    """Yield the images of each span, whole and at the network's input size.
+    """Yield the images of each batch, whole and at the network's input size.
 
     Parameters
     ----------
     probe : Probe
         Where the images are.
-    spans : sequence of (int, int)
-        First image and one past the last of each batch.
+    cuts : sequence of range
+        The images of each batch.
     preprocessing : Preprocessing
         Size and interpolation.
     workers : int
         Threads; 0 decodes when a batch is asked for.
+    share : callable
+        How the images of a batch are decoded when it is asked for, as `map` does it.
 
     Yields
     ------
@@ -46,20 +51,24 @@ def batches(
         If an image cannot be decoded.
     """
 
-    def decoded(span: tuple[int, int]) -> Tensor:
-        return _decoded(probe, span, preprocessing)
+    def decoded(images: range) -> Tensor:
+        return _decoded(probe, images, preprocessing, share if workers == 0 else map)
 
     if workers == 0:
-        yield from map(decoded, spans)
+        yield from map(decoded, cuts)
         return
-    with closing(in_order(decoded, spans, workers, max(AHEAD, workers + 1))) as results:
+    with closing(in_order(decoded, cuts, workers, max(AHEAD, workers + 1))) as results:
         yield from results
 
 
-def _decoded(probe: Probe, span: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
-    first, last = span
-    batch = np.empty((last - first, *preprocessing.size, 3), np.uint8)
-    for place, data in enumerate(probe.jpegs(first, last)):
-        name = f"{probe.path}: image {first + place} ({probe.names[first + place]})"
-        batch[place] = decode(data, preprocessing.size, preprocessing.resample, name)
+def _decoded(probe: Probe, images: range, preprocessing: Preprocessing, share: Share) -> Tensor:
+    batch = np.empty((len(images), *preprocessing.size, 3), np.uint8)
+    stored = probe.jpegs(images[0], images[-1] + 1, images.step)
+
+    def decode_into(place: int) -> None:
+        image = images[place]
+        name = f"{probe.path}: image {image} ({probe.names[image]})"
+        batch[place] = decode(stored[place], preprocessing.size, preprocessing.resample, name)
+
+    list(share(decode_into, range(len(images))))
     return torch.from_numpy(batch)

@@ -1,6 +1,7 @@
 """What is taken from a layer while the network runs: pooled values, tail, candidate cells."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dissection.activations.cells import Cells, neighbourhood, pack, prune, unpack, where
+from dissection.activations.crew import Crew
 from dissection.activations.quantile import Tail
 
 SELECT_GROWTH = 1.25
@@ -56,6 +58,11 @@ class Collector(LayerCollector):
         K, from `quantile.tail_size` and all N images of the probe set.
     device : torch.device or str
         Where the maps are.
+    presumed : callable, optional
+        The rank to which the bound may rise after so many images, see `quantile.presumed_size`; by
+        default K, which holds always.
+    crew : Crew, optional
+        Threads to share the work.
 
     Attributes
     ----------
@@ -65,8 +72,17 @@ class Collector(LayerCollector):
 
     tail: Tail
 
-    def __init__(self, units: int, tail_size: int, device: torch.device | str):
+    def __init__(
+        self,
+        units: int,
+        tail_size: int,
+        device: torch.device | str,
+        presumed: Callable[[int], int] | None = None,
+        crew: Crew | None = None,
+    ):
         self.tail = Tail(units, tail_size, device)
+        self._presumed = presumed
+        self._crew = crew or Crew(torch.device("meta"))
         self._bounded = False
         self._seen = 0
         self._images = 0
@@ -77,12 +93,13 @@ class Collector(LayerCollector):
         cells = maps.permute(0, 2, 3, 1).contiguous()
         maximum, mean = cells.amax((1, 2)), cells.mean((1, 2))
         self._check_finite(cells, maximum, mean)
-        parts = cells.split(max(1, CHUNK_CELLS // cells[0].numel()))
-        above = [self._feed_tail(part) for part in parts]
+        share = -(-len(cells) // self._crew.threads)
+        parts = cells.split(max(1, min(share, CHUNK_CELLS // cells[0].numel())))
+        self._feed_tail(parts)
         if _due(self._seen, self._seen + len(maps)):
-            self._bounded = bool(torch.isfinite(self.tail.select()).all())
-            above = [part > self.tail.bound for part in parts]
-        kept = [pack(part, neighbourhood(on)) for part, on in zip(parts, above, strict=True)]
+            rank = self._presumed and self._presumed(self._seen + len(maps))
+            self._bounded = bool(torch.isfinite(self.tail.select(rank)).all())
+        kept = self._crew.map(self._packed, parts)
         known, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
         bound = self.tail.bound.cpu().numpy().copy()
         self._batches.append(
@@ -116,16 +133,22 @@ class Collector(LayerCollector):
             self.tail.add(maps.view(-1).index_select(0, above), above % len(bound))
         self._seen += len(cells.mean)
 
-    def _feed_tail(self, cells: Tensor) -> Tensor:
-        """Add what exceeds the bound to the tail and return where that is."""
-        above = cells > self.tail.bound
-        if self._bounded:
+    def _feed_tail(self, parts: Sequence[Tensor]) -> None:
+        """Add what exceeds the bound to the tail."""
+        if not self._bounded:
+            for part in parts:
+                self.tail.add_all(part.flatten(0, 2).t())
+            return
+        for part, above in zip(parts, self._crew.map(self._above, parts), strict=True):
             # few are above once the bound has risen; the first batches are added bit by bit
-            for place in where(above).split(CHUNK_CELLS // 8):
-                self.tail.add(cells.view(-1).index_select(0, place), place % cells.shape[3])
-        else:
-            self.tail.add_all(cells.flatten(0, 2).t())
-        return above
+            for place in above.split(CHUNK_CELLS // 8):
+                self.tail.add(part.view(-1).index_select(0, place), place % part.shape[3])
+
+    def _above(self, cells: Tensor) -> Tensor:
+        return where(cells > self.tail.bound)
+
+    def _packed(self, cells: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return pack(cells, neighbourhood(cells > self.tail.bound))
 
     def _check_finite(self, cells: Tensor, maximum: Tensor, mean: Tensor) -> None:
         # a mean can overflow where no value is infinite, so it only says where to look

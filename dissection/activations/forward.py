@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,8 +14,9 @@ from broden.probe import Probe
 from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
+from dissection.activations.crew import Crew
 from dissection.activations.pooled import PoolingCollector
-from dissection.activations.quantile import tail_size
+from dissection.activations.quantile import presumed_size, tail_size
 from dissection.activations.shards import Shard, ShardError, ShardStore
 from dissection.activations.top import Top, merge_top, no_images, top_of
 from dissection.networks.layouts import LayerInfo
@@ -22,10 +24,6 @@ from dissection.networks.loading import Network
 
 SHARD_IMAGES = 64
 """Images of a shard: what a kill can cost, and what is in memory at once."""
-
-PRUNE_BYTES = 1 << 30
-"""Shards are written again with the bounds risen since whenever they pass this size, and again
-whenever they have doubled: what early shards kept too much goes, and the work stays a fraction."""
 
 LARGE_SHARD_BYTES = 1 << 24
 """A shard above this is written before the network goes on."""
@@ -48,13 +46,17 @@ class Plan(NamedTuple):
     batch_size: int
     workers: int
 
-    def span(self, shard: int) -> tuple[int, int]:
-        """Return the first image of a shard and one past its last."""
-        return shard * SHARD_IMAGES, min((shard + 1) * SHARD_IMAGES, len(self.probe))
+    def span(self, shard: int) -> range:
+        """Return the images of a shard.
+
+        They are spread over the whole set, which often is sorted: a bound that what was seen so far
+        suggests must hold for what follows.
+        """
+        return range(shard, len(self.probe), len(self.shards()))
 
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
-        return sum(last - first for first, last in map(self.span, shards))
+        return sum(len(self.span(shard)) for shard in shards)
 
     def shards(self) -> range:
         """Return the numbers of all shards."""
@@ -69,11 +71,17 @@ class Passed(NamedTuple):
     """Of each layer, the images with the highest maxima."""
     restored: int
     """Images whose shards an earlier start had finished."""
-    peak_bytes: int
-    """Largest size of the shards on disk."""
+    thresholds: dict[str, torch.Tensor] = {}
+    """Of each layer, (U,) float32 on its device, from `dissection.execution.thresholds`."""
 
 
-def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Advance) -> Passed:
+def run_images(
+    plan: Plan,
+    store: ShardStore,
+    mine: Sequence[int],
+    advance: Advance,
+    floors: Mapping[str, torch.Tensor] | None = None,
+) -> Passed:
     """Run the images of some shards through the network, but for those already finished.
 
     Parameters
@@ -86,6 +94,8 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
         The shards to care for.
     advance : callable
         Told the number of images whenever some are done.
+    floors : mapping of str to Tensor, optional
+        (U,) float32 of each layer, no threshold is below them. With them no bound is presumed.
 
     Raises
     ------
@@ -94,21 +104,20 @@ def run_images(plan: Plan, store: ShardStore, mine: Sequence[int], advance: Adva
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    taken = _Taken(plan)
-    finished = _restore(plan, store, mine, taken)
-    writer = _Writer(plan, store, sorted(finished))
-    try:
-        _run_shards(plan, [n for n in mine if n not in finished], taken, writer, advance)
-    finally:
-        writer.close()
-    return Passed(taken.collectors, taken.tops, plan.images(finished), writer.peak)
+    with closing(Crew(plan.device)) as crew, closing(_Writer(store)) as writer:
+        taken = _Taken(plan, crew, floors)
+        finished = _restore(plan, store, mine, taken)
+        _run_shards(plan, [n for n in mine if n not in finished], taken, writer, crew, advance)
+    return Passed(taken.collectors, taken.tops, plan.images(finished))
 
 
 class _Taken:
     """What is taken from every layer; `shard` is the one whose images are in the network."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(
+        self, plan: Plan, crew: Crew, floors: Mapping[str, torch.Tensor] | None = None
+    ) -> None:
+        self._plan, self._crew, self._floors = plan, crew, floors
         self.collectors = {info.name: self._collector(info) for info in plan.layers}
         self.tops = {info.name: no_images(info.units) for info in plan.layers}
         self._grids = _grids(plan)
@@ -119,8 +128,14 @@ class _Taken:
             return PoolingCollector()
         if info.grid is None:
             raise ValueError(f"layer {info.name} has no grid, which thresholds need")
-        cells = len(self._plan.probe) * info.grid[0] * info.grid[1]
-        return Collector(info.units, tail_size(self._plan.quantile, cells), self._plan.device)
+        quantile, images, cells = self._plan.quantile, len(self._plan.probe), math.prod(info.grid)
+        size = tail_size(quantile, images * cells)
+        presumed = partial(presumed_size, quantile, images=images, cells=cells)
+        if self._floors is None:
+            return Collector(info.units, size, self._plan.device, presumed, self._crew)
+        collector = Collector(info.units, size, self._plan.device, None, self._crew)
+        collector.tail.bound = self._floors[info.name]
+        return collector
 
     def consume(self, name: str, maps: torch.Tensor) -> None:
         """Take a batch of one layer's maps."""
@@ -129,10 +144,13 @@ class _Taken:
         except NotFiniteError as error:
             raise _named(error, name, self.shard, self._plan) from None
 
-    def finish(self, first: int) -> Shard:
+    def finish(self) -> Shard:
         """Return what was taken of a shard whose images are all through."""
         collected = self.collectors.items()
-        shard = Shard(first, {name: one.take(self._grids[name]) for name, one in collected})
+        shard = Shard(
+            self._plan.span(self.shard),
+            {name: one.take(self._grids[name]) for name, one in collected},
+        )
         self._rank(shard)
         return shard
 
@@ -144,7 +162,7 @@ class _Taken:
 
     def _rank(self, shard: Shard) -> None:
         for name, cells in shard.layers.items():
-            self.tops[name] = merge_top([self.tops[name], top_of(shard.first, cells.maximum)])
+            self.tops[name] = merge_top([self.tops[name], top_of(shard.images, cells.maximum)])
 
 
 def _grids(plan: Plan) -> dict[str, tuple[int, int]]:
@@ -167,12 +185,17 @@ def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) 
 
 
 def _run_shards(
-    plan: Plan, numbers: Sequence[int], taken: _Taken, writer: "_Writer", advance: Advance
+    plan: Plan,
+    numbers: Sequence[int],
+    taken: _Taken,
+    writer: "_Writer",
+    crew: Crew,
+    advance: Advance,
 ) -> None:
     """Run the images of shards through the network, in order."""
-    cuts = [(number, span) for number in numbers for span in _cut(plan, number)]
+    cuts = [(number, images) for number in numbers for images in _cut(plan, number)]
     decoded = batches(
-        plan.probe, [span for _, span in cuts], plan.network.preprocessing, plan.workers
+        plan.probe, [cut for _, cut in cuts], plan.network.preprocessing, plan.workers, crew.map
     )
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
     with (
@@ -180,11 +203,11 @@ def _run_shards(
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
     ):
-        for (taken.shard, (first, last)), images in zip(cuts, decoded, strict=True):
+        for (taken.shard, cut), images in zip(cuts, decoded, strict=True):
             forward(normalise(images.to(plan.device)))
-            if last == plan.span(taken.shard)[1]:
-                writer.write(taken.shard, taken.finish(plan.span(taken.shard)[0]))
-            advance(last - first)
+            if cut[-1] == plan.span(taken.shard)[-1]:
+                writer.write(taken.shard, taken.finish())
+            advance(len(cut))
 
 
 def _float32(device: torch.device) -> AbstractContextManager:
@@ -195,16 +218,15 @@ def _float32(device: torch.device) -> AbstractContextManager:
     return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
 
 
-def _cut(plan: Plan, number: int) -> list[tuple[int, int]]:
+def _cut(plan: Plan, number: int) -> list[range]:
     """Return the batches of a shard."""
-    first, last = plan.span(number)
-    starts = range(first, last, plan.batch_size)
-    return [(start, min(start + plan.batch_size, last)) for start in starts]
+    images = plan.span(number)
+    return [images[at : at + plan.batch_size] for at in range(0, len(images), plan.batch_size)]
 
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:
     place, unit = error.args
-    image = plan.span(shard)[0] + place
+    image = plan.span(shard)[place]
     return ValueError(
         f"layer {layer}, unit {unit}: NaN or infinite activation for image {image} "
         f"({plan.probe.names[image]}); check the weights and the preprocessing"
@@ -215,18 +237,15 @@ def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueEr
 class _Writer:
     """Write shards behind the network's back, one at a time."""
 
-    def __init__(self, plan: Plan, store: ShardStore, written: list[int]):
-        self._store, self._written = store, written
-        self._grids = _grids(plan)
-        self._size = self.peak = sum(store.path(n).stat().st_size for n in written)
-        self._limit = math.inf if plan.quantile is None else PRUNE_BYTES
+    def __init__(self, store: ShardStore):
+        self._store = store
         self._pool = ThreadPoolExecutor(1, "shards")
         self._pending: Future | None = None
 
     def write(self, number: int, shard: Shard) -> None:
         """Write a shard while the network goes on; raise what an earlier write raised."""
         self._wait()
-        self._pending = self._pool.submit(self._write, number, shard)
+        self._pending = self._pool.submit(self._store.write, number, shard)
         # the first shards keep nearly every cell; two of those need not be in memory
         if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
             self._wait()
@@ -242,15 +261,3 @@ class _Writer:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
-
-    def _write(self, number: int, shard: Shard) -> None:
-        self._store.write(number, shard)
-        self._written.append(number)
-        self._size += self._store.path(number).stat().st_size
-        self.peak = max(self.peak, self._size)
-        if self._size > self._limit:
-            bounds = {name: part.bound for name, part in shard.layers.items()}
-            for earlier in self._written:
-                self._store.prune(earlier, bounds, self._grids)
-            self._size = sum(self._store.path(n).stat().st_size for n in self._written)
-            self._limit = max(PRUNE_BYTES, 2 * self._size)

@@ -3,7 +3,12 @@
 Of N·h·w activations of a unit, k = floor(q·N·h·w) may exceed its threshold, so the threshold is
 the K-th largest value with K = k + 1. While the values stream by, the K largest seen so far are
 kept: the smallest of them is a lower bound of the threshold that only rises, and a value that does
-not exceed it can be forgotten. Nothing here is approximate, and nothing knows images or files.
+not exceed it can be forgotten.
+
+Where the images come in an order that has nothing to do with them, a far higher bound holds all but
+surely: of the r largest values so far, r from `presumed_size`. Whether it held shows in the end: a
+K-th largest value of those kept that reaches every bound is the K-th largest of all. Where it does
+not, those images run again. So nothing here is approximate, and nothing knows images or files.
 """
 
 import math
@@ -15,6 +20,12 @@ from torch import Tensor
 
 SELECT_CHUNK = 1 << 21
 """Values selected from at once: bounds the index memory of a selection to 16 MiB."""
+
+DOUBT = 1e-4
+"""Chance, at most, that a presumed bound is too high and images run again: once in a unit, if all
+activations of an image were above the threshold or none. They cluster less, so it is rarer."""
+
+_NATS = -math.log(DOUBT)
 
 SPARE = 2048
 """Values a unit that a tail has room for beside the K largest; K / 8 if that is more."""
@@ -47,6 +58,47 @@ def tail_size(quantile: float, cells: int) -> int:
     return math.floor(quantile * cells) + 1
 
 
+def presumed_size(quantile: float, seen: int, images: int, cells: int) -> int:
+    """Return the rank among the activations seen that no threshold is below, all but surely.
+
+    Of all images' activations at most the share q exceeds the threshold. The images seen are a
+    sample without replacement; each adds a number between 0 and its h·w cells. By Hoeffding (1963,
+    theorem 1 and section 6) the chance that they hold the share p > q is at most
+    exp(-n·KL(p, q)), KL(p, q) = p ln(p / q) + (1 - p) ln((1 - p) / (1 - q)), however the
+    activations cluster in images. The rank is that of the p whose chance is `DOUBT`, or K itself
+    where that is less, which holds always.
+
+    Parameters
+    ----------
+    quantile : float
+        q.
+    seen, images : int
+        Images seen so far, n, and of the probe set, N.
+    cells : int
+        Activations of a unit on an image, h·w.
+
+    Examples
+    --------
+    >>> presumed_size(0.005, 1000, 63305, 49), tail_size(0.005, 63305 * 49)
+    (848, 15510)
+    >>> presumed_size(0.005, 600, 600, 49), tail_size(0.005, 600 * 49)
+    (148, 148)
+    """
+    exact = tail_size(quantile, images * cells)
+    if quantile == 0:
+        return exact
+    low, high = quantile, 1.0
+    for _ in range(50):
+        share = (low + high) / 2
+        low, high = (low, share) if seen * _divergence(share, quantile) > _NATS else (share, high)
+    return min(exact, math.ceil(high * seen * cells) + 1)
+
+
+def _divergence(p: float, q: float) -> float:
+    """Return KL(p, q) of two coins, 0 < q <= p < 1."""
+    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+
 class Tail:
     """The K largest of all values added, for each of U units.
 
@@ -62,8 +114,8 @@ class Tail:
     Attributes
     ----------
     bound : Tensor
-        (U,) float32. No unit's threshold is below it: -inf until K values were seen, then the K-th
-        largest at the last `select`. Only values that exceed it need to be added.
+        (U,) float32: -inf until enough values were seen, then the largest value that a `select`
+        found. Only values that exceed it need to be added.
     """
 
     def __init__(self, units: int, size: int, device: torch.device | str = "cpu"):
@@ -108,33 +160,43 @@ class Tail:
             self._values[:, used : used + part.shape[1]] = part
             self._fill = torch.full_like(self._fill, used + part.shape[1])
 
-    def select(self) -> Tensor:
-        """Raise the bound to the K-th largest value seen and return it, (U,) float32."""
-        if int(self._fill.max()) >= self.size:
-            self._keep_largest()
-            # of -0.0 and 0.0, which are equal, no order is the same everywhere: adding 0 leaves one
-            lowest = self._values[:, : self.size].amin(1) + 0.0
-            self.bound = torch.maximum(self.bound, lowest)
-        return self.bound
-
-    def threshold(
-        self, total: Callable[[Tensor], Tensor], highest: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """Return the K-th largest value over the tails of all ranks.
+    def select(self, rank: int | None = None) -> Tensor:
+        """Raise the bound to a value of those added and return it, (U,) float32.
 
         Parameters
         ----------
-        total, highest : callable
-            The sum of an int64 tensor, and the largest of a float32 tensor, over the ranks.
-
-        Returns
-        -------
-        Tensor
-            (U,) float32.
+        rank : int, optional
+            1 for the largest value. By default K, below which no threshold can be.
         """
-        self.bound = highest(self.bound)
-        self.select()
-        return kth_largest(self._values[:, : self.size], self.size, self.bound, total)
+        rank = self.size if rank is None else min(rank, self.size)
+        if int(self._fill.max()) >= rank:
+            self.bound = torch.maximum(self.bound, self._at(rank))
+        return self.bound
+
+    def threshold(self, total: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return the K-th largest of the values added, (U,) float32, -inf where there are fewer.
+
+        It is that of all activations if it reaches the bound.
+
+        Parameters
+        ----------
+        total : callable, optional
+            Sums an int64 tensor over the ranks, whose tails count as one.
+        """
+        if total is None:
+            return self._at(self.size)
+        self._at(self.size)
+        return kth_largest(self._values[:, : self.size], self.size, total) + 0.0
+
+    def _at(self, rank: int) -> Tensor:
+        """Return the value of a rank, -inf where fewer values were added."""
+        if rank == self.size:
+            self._keep_largest()
+            lowest = self._values[:, :rank].amin(1)
+        else:
+            lowest = nth_largest(self._values[:, : int(self._fill.max())], rank)
+        # of -0.0 and 0.0, which are equal, no order is the same everywhere: adding 0 leaves one
+        return lowest + 0.0
 
     def _keep_largest(self) -> None:
         """Forget all but the K largest; a unit with fewer keeps -inf in their place."""
@@ -204,9 +266,27 @@ def largest_first(values: Tensor, count: int) -> None:
         part[:, :count] = torch.topk(part, count, dim=1, sorted=False).values
 
 
-def kth_largest(
-    values: Tensor, rank: int, floor: Tensor, total: Callable[[Tensor], Tensor]
-) -> Tensor:
+def nth_largest(values: Tensor, rank: int) -> Tensor:
+    """Return the value of a rank in each row, 1 for the largest.
+
+    Parameters
+    ----------
+    values : Tensor
+        (U, M), left as it is.
+    rank : int
+        At most M.
+    """
+    found = []
+    for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
+        if values.device.type == "cpu":
+            place = part.shape[1] - rank
+            found.append(torch.from_numpy(np.partition(part.numpy(), place, axis=1)[:, place]))
+        else:
+            found.append(torch.topk(part, rank, dim=1, sorted=False).values.amin(1))
+    return torch.cat(found)
+
+
+def kth_largest(values: Tensor, rank: int, total: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the largest value that at least ``rank`` values of the unit reach, over all ranks.
 
     Bisects the bits of the float, which in the order of `ordered` sort as the numbers do, so the
@@ -218,15 +298,13 @@ def kth_largest(
         (U, M) float32, this process's share.
     rank : int
         K, 1 for the largest value.
-    floor : Tensor
-        (U,) float32, returned where fewer than K values exceed it.
     total : callable
         Sums an int64 tensor over the ranks.
 
     Returns
     -------
     Tensor
-        (U,) float32.
+        (U,) float32, -inf where there are fewer.
     """
     keys = ordered(values)
     # from -inf, the value of those that are missing
@@ -236,7 +314,7 @@ def kth_largest(
         middle = (low + high) >> 1
         reached = total((keys >= middle[:, None]).sum(1)) >= rank
         low, high = torch.where(reached, middle, low), torch.where(reached, high, middle)
-    return torch.maximum(unordered(low), floor)
+    return unordered(low)
 
 
 def ordered(values: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 A shard holds, for every layer, the pooled mean and maximum of each map and the cells that may
 matter once the thresholds are known. It is an uncompressed npz: plain arrays, with a checksum each
 that reading verifies, and nothing in it can execute. A shard is complete when it has its name.
+Of the bits that tell which cells are kept, few once the bounds have risen, the bytes that are 0 are
+left out.
 """
 
 import io
@@ -20,11 +22,13 @@ from typing import NamedTuple
 import numpy as np
 
 from broden.system.files import atomic
-from dissection.activations.cells import Cells, prune
+from dissection.activations.cells import Cells
 
 __all__ = ["FORMAT", "Shard", "ShardError", "ShardStore", "Wanted"]
 
-FORMAT = "shard/1"
+FORMAT = "shard/2"
+
+_SIZE = 16  # bytes of two integers
 
 Wanted = Mapping[str, Collection[str]]
 """Names of the arrays of `Cells` that are to be read, by layer."""
@@ -40,8 +44,8 @@ class ShardError(ValueError):
 class Shard(NamedTuple):
     """A block of images that has been through the network."""
 
-    first: int
-    """Number of its first image in the probe set."""
+    images: range
+    """Their numbers in the probe set."""
     layers: dict[str, Cells]
 
 
@@ -82,11 +86,14 @@ class ShardStore:
         OSError
             If it cannot be written; no part of it is left.
         """
-        header = {"format": FORMAT, "key": self.key, "first": shard.first}
+        images = shard.images
+        header: dict[str, object] = {"format": FORMAT, "key": self.key}
+        header["images"] = [images.start, images.stop, images.step]
         header["layers"] = list(shard.layers)
         arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
         for position, cells in enumerate(shard.layers.values()):
-            arrays |= {f"{position}/{name}": part for name, part in cells._asdict().items()}
+            parts = cells._replace(known=_without_zeros(cells.known))
+            arrays |= {f"{position}/{name}": part for name, part in parts._asdict().items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic(self.path(number)) as handle:
             # its own parameters are no names of ours; the stubs cannot know
@@ -114,7 +121,7 @@ class ShardStore:
                 header = json.loads(bytes(_array(members, "header")))
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
-                first = operator.index(header["first"])
+                images = range(*map(operator.index, header["images"]))
                 if wanted is None:
                     wanted = dict.fromkeys(header["layers"], Cells._fields)
                 layers = {
@@ -125,25 +132,11 @@ class ShardStore:
             raise
         except _DAMAGE as error:
             raise ShardError(f"{path} is damaged ({error})") from error
-        return Shard(first, layers)
+        return Shard(images, layers)
 
-    def prune(self, number: int, bounds: dict[str, np.ndarray], grids: dict) -> None:
-        """Write a shard again without the cells that no map above the risen bounds needs.
-
-        Parameters
-        ----------
-        number : int
-            A complete shard.
-        bounds : dict of str to ndarray
-            (U,) float32 lower bound of the thresholds of each layer.
-        grids : dict of str to (int, int)
-            (h, w) of each layer.
-        """
-        shard = self.read(number)
-        layers = {
-            name: prune(cells, bounds[name], grids[name]) for name, cells in shard.layers.items()
-        }
-        self.write(number, Shard(shard.first, layers))
+    def discard(self, number: int) -> None:
+        """Delete a shard, whose images are to run again."""
+        self.path(number).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Delete all shards, and what a kill left of any, as far as the disk can be written."""
@@ -168,9 +161,32 @@ _DAMAGE = (
 def _cells(members: zipfile.ZipFile, position: int, names: Collection[str]) -> Cells:
     """Read some of a layer's arrays; the others are empty."""
     nothing = np.empty(0, np.float32)
-    return Cells(
+    cells = Cells(
         *(_array(members, f"{position}/{n}") if n in names else nothing for n in Cells._fields)
     )
+    return cells._replace(known=_with_zeros(cells.known)) if "known" in names else cells
+
+
+def _without_zeros(known: np.ndarray) -> np.ndarray:
+    """Return (N, B) uint8 as N and B, the bits of which bytes are not 0, and those bytes."""
+    flat = known.ravel()
+    some = flat != 0
+    size = np.array(known.shape, "<i8").view(np.uint8)
+    return np.concatenate([size, np.packbits(some), flat[some]])
+
+
+def _with_zeros(stored: np.ndarray) -> np.ndarray:
+    """Undo `_without_zeros`; raise ValueError where it cannot have been made by that."""
+    shape = stored[:_SIZE].view("<i8").tolist()
+    cells = math.prod(shape)
+    bits = stored[_SIZE : _SIZE - (-cells // 8)]
+    # at most 8 times what was read is taken of the memory
+    if len(shape) != 2 or min(shape) < 0 or 8 * len(bits) < cells:
+        raise ValueError("the bits of which cells are kept are cut off")
+    some = np.unpackbits(bits, count=cells).view(bool)
+    known = np.zeros(cells, np.uint8)
+    known[some] = stored[_SIZE + len(bits) :]
+    return known.reshape(shape)
 
 
 def _array(members: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -24,17 +24,17 @@ def no_images(units: int) -> Top:
     return Top(np.zeros((units, 0), np.int64), np.zeros((units, 0), np.float32))
 
 
-def top_of(first: int, maximum: np.ndarray) -> Top:
+def top_of(images: Sequence[int], maximum: np.ndarray) -> Top:
     """Return the top images of a block.
 
     Parameters
     ----------
-    first : int
-        Number of the block's first image.
+    images : sequence of int
+        Numbers of the block's N images.
     maximum : ndarray
         (N, U) float32 maximum of each map.
     """
-    image = np.arange(first, first + len(maximum))
+    image = np.asarray(images, np.int64)
     return merge_top([Top(np.broadcast_to(image, maximum.T.shape), maximum.T)])
 
 

@@ -79,13 +79,13 @@ def image_features(
     features = _found(cache, key, shape)
     if features is None:
         features = torch.empty(shape)
-        spans = [(at, min(at + batch_size, count)) for at in range(0, count, batch_size)]
+        cuts = [range(at, min(at + batch_size, count)) for at in range(0, count, batch_size)]
         with (
-            closing(batches(source, spans, encoder.preprocessing, workers)) as decoded,
-            bar(decoded, len(spans), "CLIP images", progress, unit="batch") as todo,
+            closing(batches(source, cuts, encoder.preprocessing, workers)) as decoded,
+            bar(decoded, len(cuts), "CLIP images", progress, unit="batch") as todo,
         ):
-            for (first, last), images in zip(spans, todo, strict=True):
-                features[first:last] = encoder.images(images).cpu()
+            for cut, images in zip(cuts, todo, strict=True):
+                features[cut.start : cut.stop] = encoder.images(images).cpu()
         _keep(cache, key, features)
     return features
 

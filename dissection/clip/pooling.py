@@ -29,34 +29,34 @@ class Pooling:
     def __init__(self, layers: Sequence[LayerInfo], images: int, pooling: str) -> None:
         self._array = _ARRAYS[pooling]
         self._values = {info.name: torch.empty(images, info.units) for info in layers}
-        self._spans: list[tuple[int, int]] = []
+        self._seen: list[range] = []
 
     @property
     def wanted(self) -> Wanted:
         """The pooled array of every layer."""
         return {layer: (self._array,) for layer in self._values}
 
-    def part(self, shard: Shard) -> tuple[int, dict[str, Tensor]]:
-        """Return the first image of a shard, and (n, U) float32 of each layer."""
+    def part(self, shard: Shard) -> tuple[range, dict[str, Tensor]]:
+        """Return the images of a shard, and (n, U) float32 of each layer."""
         arrays = {name: getattr(cells, self._array) for name, cells in shard.layers.items()}
-        return shard.first, {name: torch.from_numpy(arrays[name]) for name in self._values}
+        return shard.images, {name: torch.from_numpy(arrays[name]) for name in self._values}
 
-    def add(self, part: tuple[int, dict[str, Tensor]]) -> None:
+    def add(self, part: tuple[range, dict[str, Tensor]]) -> None:
         """Put the activations of a shard in their place."""
-        first, layers = part
+        images, layers = part
         for name, values in layers.items():
-            last = first + len(values)
-            self._values[name][first:last] = values
-        self._spans.append((first, last))
+            self._values[name][images.start : images.stop : images.step] = values
+        self._seen.append(images)
 
-    def own(self) -> list[tuple[int, dict[str, Tensor]]]:
+    def own(self) -> list[tuple[range, dict[str, Tensor]]]:
         """Return what was added, to be added by another process."""
         return [
-            (first, {name: values[first:last] for name, values in self._values.items()})
-            for first, last in self._spans
+            (images, {n: v[images.start : images.stop : images.step] for n, v in layers})
+            for layers in [self._values.items()]
+            for images in self._seen
         ]
 
-    def add_all(self, parts: Iterable[tuple[int, dict[str, Tensor]]]) -> None:
+    def add_all(self, parts: Iterable[tuple[range, dict[str, Tensor]]]) -> None:
         """Add what another process has."""
         for part in parts:
             self.add(part)

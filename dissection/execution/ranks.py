@@ -48,14 +48,6 @@ class Ranks:
         distributed.all_reduce(total)
         return total.to(values.device)
 
-    def highest(self, values: Tensor) -> Tensor:
-        """Return the largest of each element of a tensor over all processes, on the same device."""
-        if self.world == 1:
-            return values
-        highest = values.to("cpu", copy=True)
-        distributed.all_reduce(highest, distributed.ReduceOp.MAX)
-        return highest.to(values.device)
-
     def gather(self, value: Item) -> list[Item]:
         """Return the value of every process, by rank, to the one that leads; to others nothing."""
         if self.world == 1:

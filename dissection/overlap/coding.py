@@ -3,50 +3,69 @@
 import numpy as np
 import torch
 
+from broden.planes import rows_of
 from broden.probe import LabelledProbe
 from dissection.overlap.tally import Labels
 
 
-def labels_of(probe: LabelledProbe, first: int, last: int, device: torch.device | str) -> Labels:
-    """Return what images first to last - 1 of a probe set show.
+class Contents:
+    """Which labels each image of a probe set holds, read once.
+
+    Parameters
+    ----------
+    probe : LabelledProbe
+        The set, of N images.
+    """
+
+    def __init__(self, probe: LabelledProbe) -> None:
+        image, label, _ = probe.contents(0, len(probe))
+        self._label = label.astype(np.int32)
+        self._start = np.searchsorted(image, np.arange(len(probe) + 1))
+
+    def of(self, images: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return, for each label of each of n images, its image's place, its own, and itself."""
+        starts = self._start[images.start : images.stop : images.step]
+        rows, image = rows_of(starts, self._start[np.asarray(images, np.int64) + 1])
+        return image, rows - starts[image], self._label[rows]
+
+
+def labels_of(
+    probe: LabelledProbe, held: Contents, images: range, device: torch.device | str
+) -> Labels:
+    """Return what some images of a probe set show.
 
     Parameters
     ----------
     probe : LabelledProbe
         Where the labels are.
-    first, last : int
-        The block of N = last - first images.
+    held : Contents
+        Of the set.
+    images : range
+        The block of N images.
     device : torch.device or str
         Where the counts will be taken.
     """
-    block = probe.label_block(first, last)
-    image, label, _ = probe.contents(first, last)
-    image, images = image - first, last - first
-    code = _places(image, images) + 1
+    block = probe.label_block(images.start, images.stop, images.step)
+    image, place, label = held.of(images)
+    code = place + 1
     width = int(code.max(initial=0)) + 1
-    lookup = np.zeros((images, len(probe.labels)), np.uint8 if width <= 256 else np.int16)
+    lookup = np.zeros((len(images), len(probe.labels)), np.uint8 if width <= 256 else np.int16)
     lookup[image, label] = code
-    table = np.zeros((images, width), np.int64)
+    table = np.zeros((len(images), width), np.int64)
     table[image, code] = label
     whole = np.zeros_like(table)
     whole[block.whole_image, lookup[block.whole_image, block.whole_label]] = 1
-    number = np.bincount(block.image, minlength=images)
+    number = np.bincount(block.image, minlength=len(images))
     parts = (
         _coded(block.planes, block.image, lookup),
         np.cumsum(number) - number,
         number,
         table,
         whole,
-        probe.presence[first:last].astype(np.int64),
+        probe.presence[images.start : images.stop : images.step].astype(np.int64),
         np.asarray(probe.labels.primary, np.int64),
     )
     return Labels(*(torch.from_numpy(part).to(device) for part in parts))
-
-
-def _places(image: np.ndarray, images: int) -> np.ndarray:
-    """Return each row's place among the rows of its image, for rows sorted by image."""
-    number = np.bincount(image, minlength=images)
-    return np.arange(len(image)) - (np.cumsum(number) - number)[image]
 
 
 def _coded(planes: np.ndarray, image: np.ndarray, lookup: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from dissection.activations.cells import CANDIDATES, Cells, unpack, where
 from dissection.activations.shards import Shard, Wanted
 from dissection.activations.top import Top
 from dissection.networks.layouts import Grid, LayerInfo
-from dissection.overlap.coding import labels_of
+from dissection.overlap.coding import Contents, labels_of
 from dissection.overlap.stencils import Runs, Stencils, evaluate, stencils
 from dissection.overlap.tally import Counts, Labels, count, merge, no_counts
 
@@ -64,7 +64,7 @@ class Counting:
         thresholds: dict[str, Tensor],
         tops: dict[str, Top],
     ) -> None:
-        self._probe = probe
+        self._probe, self._contents = probe, Contents(probe)
         self._layers = {i.name: _layer(i, thresholds[i.name], tops[i.name], probe) for i in layers}
         labels, categories, size = len(probe.labels), len(probe.categories), math.prod(probe.grid)
         self.counts = {
@@ -83,11 +83,10 @@ class Counting:
 
     def part(self, shard: Shard) -> dict[str, tuple[Counts, Masks]]:
         """Return the counts of a shard, and the masks of its images."""
-        images = len(next(iter(shard.layers.values())).kept)
         device = next(iter(self._layers.values())).threshold.device
-        shown = labels_of(self._probe, shard.first, shard.first + images, device)
+        shown = labels_of(self._probe, self._contents, shard.images, device)
         return {
-            name: _counted(shard.layers[name], one, shard.first, shown)
+            name: _counted(shard.layers[name], one, shard.images, shown)
             for name, one in self._layers.items()
         }
 
@@ -113,11 +112,11 @@ def _layer(info: LayerInfo, threshold: Tensor, top: Top, probe: LabelledProbe) -
     return _Layer(info.grid, threshold, top, stencils(info.grid, probe.grid, threshold.device))
 
 
-def _counted(cells: Cells, layer: _Layer, first: int, shown: Labels) -> tuple[Counts, Masks]:
+def _counted(cells: Cells, layer: _Layer, block: range, shown: Labels) -> tuple[Counts, Masks]:
     """Count a layer's active pixels in one shard, images with equally many planes together."""
     units, device = len(layer.threshold), layer.threshold.device
     total = no_counts(units, len(shown.primary), shown.presence.shape[1], device)
-    ranks = _ranks(layer.top, first, len(cells.kept))
+    ranks = _ranks(layer.top, block)
     masks = []
     for images in torch.argsort(shown.number.cpu(), stable=True).split(IMAGE_CHUNK):
         maps = torch.from_numpy(unpack(cells, layer.grid, images.numpy())).to(device)
@@ -127,11 +126,12 @@ def _counted(cells: Cells, layer: _Layer, first: int, shown: Labels) -> tuple[Co
     return total, Masks(*(np.concatenate(part) for part in zip(*masks, strict=True)))
 
 
-def _ranks(top: Top, first: int, images: int) -> np.ndarray:
+def _ranks(top: Top, images: range) -> np.ndarray:
     """Return (N, U) int64 for a block: which of the unit's top images an image is, -1 if none."""
-    unit, rank = np.nonzero((top.image >= first) & (top.image < first + images))
-    ranks = np.full((images, len(top.image)), -1)
-    ranks[top.image[unit, rank] - first, unit] = rank
+    place, rest = np.divmod(top.image - images.start, images.step)
+    unit, rank = np.nonzero((place >= 0) & (place < len(images)) & (rest == 0))
+    ranks = np.full((len(images), len(top.image)), -1)
+    ranks[place[unit, rank], unit] = rank
     return ranks
 
 

@@ -9,11 +9,9 @@ from torch import Tensor
 
 from broden.probe import LabelledProbe, Probe, labelled
 from dissection.activations.forward import Passed
-from dissection.activations.quantile import Tail
 from dissection.activations.top import Top, merge_top
 from dissection.config import UNIONS, IouConfig
 from dissection.execution.job import Job
-from dissection.execution.ranks import Ranks
 from dissection.labeler import Outcome
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.suitability import require_grid
@@ -70,21 +68,8 @@ class OverlapLabeler:
 
     def fold(self, job: Job, passed: Passed) -> "OverlapFold":
         """Return the counts to be added up above the exact thresholds; on every rank."""
-        with job.timed("thresholds"):
-            thresholds = {
-                name: _threshold(collector.tail, job.ranks)
-                for name, collector in passed.collectors.items()
-                if collector.tail is not None
-            }
         tops = {name: merge_top(job.ranks.all(top)) for name, top in passed.tops.items()}
-        return OverlapFold(job, self._config, self._probe, thresholds, tops)
-
-
-def _threshold(tail: Tail, ranks: Ranks) -> Tensor:
-    """Return the exact threshold of each unit; adding 0 turns -0.0 into 0.0."""
-    if ranks.world == 1:
-        return tail.select() + 0.0
-    return tail.threshold(ranks.total, ranks.highest) + 0.0
+        return OverlapFold(job, self._config, self._probe, passed.thresholds, tops)
 
 
 class OverlapFold(Counting):

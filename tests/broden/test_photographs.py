@@ -84,8 +84,8 @@ def test_other_colour_modes_are_read(mode, tmp_path):
 def test_the_images_run_as_those_of_a_probe_file(folder, workers):
     source = Photographs(folder, workers=workers)
     assert source.names == NAMES
-    spans = [(0, 3), (3, 5)]
-    found = list(batches(source, spans, Preprocessing(size=8), workers))
+    cuts = [range(0, 3), range(3, 5)]
+    found = list(batches(source, cuts, Preprocessing(size=8), workers))
     assert [tuple(batch.shape) for batch in found] == [(3, 8, 8, 3), (2, 8, 8, 3)]
     assert np.array_equal(found[1][1], decode(jpeg(5), (8, 8)))
 

@@ -141,7 +141,7 @@ def counted(store, numbers, probe, infos, thresholds, seen=None):
     shards = [store.read(number) for number in numbers]
     tops = {
         i.name: merge_top(
-            [no_images(i.units), *(top_of(s.first, s.layers[i.name].maximum) for s in shards)]
+            [no_images(i.units), *(top_of(s.images, s.layers[i.name].maximum) for s in shards)]
         )
         for i in infos
     }

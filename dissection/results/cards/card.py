@@ -28,7 +28,6 @@ class Measured(NamedTuple):
 
     seconds: dict[str, float]
     shard_bytes: int
-    peak_shard_bytes: int
     restored: int
     ranks: int
 
@@ -121,7 +120,6 @@ def complete(
             "shards": {
                 "images_each": SHARD_IMAGES,
                 "bytes": run.shard_bytes,
-                "peak_bytes": run.peak_shard_bytes,
                 "dense_bytes": dense,
                 "kept": execution.keep_shards,
             },
