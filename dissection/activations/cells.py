@@ -65,9 +65,10 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
     ends = np.cumsum(cells.kept)
     starts = ends - cells.kept
     known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
-    maps = np.full(known.shape, -np.inf, np.float32)
-    maps[known] = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
-    return maps.reshape(-1, *shape)
+    values = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
+    maps = torch.full((len(images), *shape), -torch.inf)
+    maps.view(-1).index_copy_(0, where(torch.from_numpy(known)), torch.from_numpy(values))
+    return maps.numpy()
 
 
 def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
@@ -103,6 +104,13 @@ def where(mask: Tensor) -> Tensor:
     if mask.device.type == "cpu":
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.flatten().nonzero()[:, 0]
+
+
+def repeat(values: Tensor, counts: Tensor) -> Tensor:
+    """Return each value as often as its count says; on the CPU numpy does, twice as fast."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.repeat(values.numpy(), counts.numpy()))
+    return values.repeat_interleave(counts)
 
 
 def neighbourhood(above: Tensor) -> Tensor:

@@ -200,8 +200,9 @@ class Tail:
 
     def _keep_largest(self) -> None:
         """Forget all but the K largest; a unit with fewer keeps -inf in their place."""
-        largest_first(self._values, self.size)
-        self._values[:, self.size :] = -torch.inf
+        used = max(int(self._fill.max()), self.size)
+        largest_first(self._values[:, :used], self.size)
+        self._values[:, self.size : used] = -torch.inf
         self._fill = torch.full_like(self._fill, self.size)
 
     def _reserve(self, columns: int) -> None:

@@ -17,10 +17,10 @@ from dissection.overlap.coding import Contents, labels_of
 from dissection.overlap.stencils import Runs, Stencils, evaluate, stencils
 from dissection.overlap.tally import Counts, Labels, count, merge, no_counts
 
-__all__ = ["IMAGE_CHUNK", "Counting", "Masks"]
+__all__ = ["CHUNK_CELLS", "Counting", "Masks"]
 
-IMAGE_CHUNK = 8
-"""Images upsampled at once: small enough to stay near the processor."""
+CHUNK_CELLS = 1 << 20
+"""Cells of the maps that are upsampled at once."""
 
 
 class Masks(NamedTuple):
@@ -118,7 +118,8 @@ def _counted(cells: Cells, layer: _Layer, block: range, shown: Labels) -> tuple[
     total = no_counts(units, len(shown.primary), shown.presence.shape[1], device)
     ranks = _ranks(layer.top, block)
     masks = []
-    for images in torch.argsort(shown.number.cpu(), stable=True).split(IMAGE_CHUNK):
+    chunk = max(1, CHUNK_CELLS // (math.prod(layer.grid) * units))
+    for images in torch.argsort(shown.number.cpu(), stable=True).split(chunk):
         maps = torch.from_numpy(unpack(cells, layer.grid, images.numpy())).to(device)
         runs = evaluate(maps, layer.threshold, layer.on)
         count(runs, images.to(device), units, shown, total)
@@ -145,9 +146,8 @@ def _masks(runs: Runs, ranks: np.ndarray, pixels: int) -> Masks:
     row = torch.from_numpy(np.where(wanted, np.cumsum(wanted).reshape(wanted.shape) - 1, -1))
     of = row.flatten().to(device).index_select(0, runs.map)
     kept = where(of >= 0)
-    start = of.index_select(0, kept) * pixels + runs.first.index_select(0, kept)
-    step = torch.arange(runs.active.shape[0], device=device)[:, None]
+    shown = Runs(*(part.index_select(0, kept) for part in runs))
     dense = torch.zeros(len(unit) * pixels, dtype=torch.bool, device=device)
-    dense[(start + step)[runs.active.index_select(1, kept)]] = True
+    dense[shown.pixels(of.index_select(0, kept) * pixels)] = True
     packed = np.packbits(dense.view(len(unit), pixels).cpu().numpy(), axis=1)
     return Masks(unit, ranks[image, unit], packed)

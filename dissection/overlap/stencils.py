@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import where
+from dissection.activations.cells import repeat, where
 
 
 class Axis(NamedTuple):
@@ -27,6 +27,8 @@ class Axis(NamedTuple):
 
     first: Tensor
     """(n + 1,) int64, first pixel of each block."""
+    size: Tensor
+    """(n + 1,) int64, pixels of each block."""
     weight: Tensor
     """(s, n + 1) float64, weight of cell b for each pixel of block b; NaN past the block's end."""
 
@@ -46,7 +48,7 @@ def axis(cells: int, pixels: int) -> Axis:
     first = torch.cumsum(size, 0) - size
     weight = torch.full((int(size.max()), cells + 1), torch.nan, dtype=torch.float64)
     weight[torch.arange(pixels) - first[block], block] = centre - low
-    return Axis(first, weight)
+    return Axis(first, size, weight)
 
 
 class Stencils(NamedTuple):
@@ -69,14 +71,27 @@ def stencils(
 
 
 class Runs(NamedTuple):
-    """B runs of up to S neighbouring pixels of the label grid, all that can be active."""
+    """The active pixels, as B runs of neighbours in a line of the label grid."""
 
     map: Tensor
     """(B,) int64, n·U + u of the map each run belongs to."""
     first: Tensor
     """(B,) int64, the run's first pixel, row-major in the label grid."""
-    active: Tensor
-    """(S, B) bool, whether pixel first + s is active; False past the run's end."""
+    length: Tensor
+    """(B,) int64, its pixels; may be 0."""
+
+    def pixels(self, before: Tensor) -> Tensor:
+        """Return the place of each active pixel, (P,) int32 or int64 as its run's `before`.
+
+        Parameters
+        ----------
+        before : Tensor
+            (B,) what is to be added to the places in a run's map.
+        """
+        # from the run's first pixel on, counted from the first of all
+        offset = before + self.first - (torch.cumsum(self.length, 0) - self.length)
+        place = repeat(offset.to(before.dtype), self.length)
+        return place.add_(torch.arange(len(place), dtype=place.dtype, device=place.device))
 
 
 def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
@@ -112,13 +127,56 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     block = run % unit.shape[0]
     line = on.rows.first.index_select(0, down.index_select(0, block)) + run // unit.shape[0]
     column = right.index_select(0, block)
-    x = on.columns.weight.index_select(1, column)
     left, end = (part.view(-1).index_select(0, run) for part in (left, end))
+    skipped, length = _active(left, end, column, on.columns)
     return Runs(
         (image * units + unit).index_select(0, block),
-        line * on.width + on.columns.first.index_select(0, column),
-        left * (1 - x) + end * x > 0,
+        (line * on.width).add_(on.columns.first.index_select(0, column)).add_(skipped),
+        length,
     )
+
+
+def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[Tensor, Tensor]:
+    """Return how many pixels of a line within a block come before the active ones, and these.
+
+    A pixel is active if left·(1 - x) + end·x > 0. The weights x rise along the block, and rounding
+    keeps the order of sums and products, so the sign changes at most once: where one end is not
+    above 0, the pixels on the other's side are active up to that place. It is looked for from where
+    the real line crosses 0, until the pixels on both sides say so.
+
+    Parameters
+    ----------
+    left, end : Tensor
+        (B,) float64 excess over the threshold at the line's ends; one is above 0.
+    column : Tensor
+        (B,) int64 block.
+    columns : Axis
+        The blocks.
+    """
+    length, skipped = columns.size.index_select(0, column), torch.zeros_like(column)
+    some = where((left <= 0) | (end <= 0))
+    left, end, column = (part.index_select(0, some) for part in (left, end, column))
+    size, falls, blocks = length.index_select(0, some), left > 0, columns.weight.shape[1]
+    low = columns.weight[0]
+    step = torch.where(columns.size > 1, columns.weight[min(1, len(columns.weight) - 1)] - low, 1)
+    crossing = (left / (left - end)).sub_(low.index_select(0, column))
+    change = crossing.div_(step.index_select(0, column)).ceil_().to(torch.int64)
+    change = change.clamp_(min=0).minimum(size)
+    weight = columns.weight.view(-1)
+
+    def like_the_start(pixel: Tensor) -> Tensor:
+        x = weight.index_select(0, pixel * blocks + column)
+        return (left * (1 - x) + end * x > 0) == falls
+
+    while True:
+        before = (change > 0) & ~like_the_start((change - 1).clamp_(min=0))
+        behind = (change < size) & like_the_start(change.minimum(size - 1))
+        if not bool((before | behind).any()):
+            break
+        change += behind.to(torch.int64) - before.to(torch.int64)
+    length[some] = torch.where(falls, change, size - change)
+    skipped[some] = torch.where(falls, 0, change)
+    return skipped, length
 
 
 def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -139,8 +197,7 @@ def _with_a_cell_above(above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def masks(cells: Tensor, threshold: Tensor, on: Stencils, pixels: tuple[int, int]) -> Tensor:
     """Return the active pixels as (N, U, H, W) bool, for pictures and comparison."""
     runs, size = evaluate(cells, threshold, on), pixels[0] * pixels[1]
-    step = torch.arange(runs.active.shape[0], device=cells.device)[:, None]
-    place = (runs.map * size + runs.first + step)[runs.active]
+    place = runs.pixels(runs.map * size)
     shape = (cells.shape[0], cells.shape[3], *pixels)
     dense = torch.zeros(shape, dtype=torch.bool, device=cells.device)
     dense.view(-1)[place] = True

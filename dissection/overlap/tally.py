@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import where
+from dissection.activations.cells import repeat, where
 from dissection.overlap.stencils import Runs
 
 
@@ -77,7 +77,7 @@ def count(runs: Runs, image: Tensor, units: int, labels: Labels, total: Counts) 
     total : Counts
         Of other images, or `no_counts`.
     """
-    slots = int(labels.number[image].max())
+    slots = max(1, int(labels.number[image].max()))
     area, hits = _hits(runs, image, labels, units, slots)
     some = where(area > 0)
     area, hits = area.index_select(0, some), hits.index_select(0, some)
@@ -90,20 +90,21 @@ def _hits(
 ) -> tuple[Tensor, Tensor]:
     """Return the active pixels of each map (N·U,) and those under each code of its image."""
     maps, codes, size = len(image) * units, labels.label.shape[1], labels.planes.shape[1]
-    active = where(runs.active)
-    step = active // runs.map.shape[0]
-    run = active - step * runs.map.shape[0]
-    of = runs.map.index_select(0, run)
-    pixel = runs.first.index_select(0, run) + step
-    area = torch.bincount(of, minlength=maps)
-    hits = torch.zeros(maps * codes, dtype=torch.int64, device=image.device)
-    bucket = of * codes
+    narrow = max(maps * codes, labels.planes.numel()) < 2**31
+    dtype = torch.int32 if narrow else torch.int64
+    bucket = repeat((runs.map * codes).to(dtype), runs.length)
+    planes = torch.arange(slots, device=image.device)[:, None]
+    there = labels.number.index_select(0, image) > planes
+    plane = torch.where(there, labels.first.index_select(0, image) + planes, len(labels.planes) - 1)
+    start = (plane * size).to(dtype).repeat_interleave(units, 1)
+    area = hits = torch.zeros(maps, codes, dtype=torch.int64, device=image.device)
     for slot in range(slots):
-        plane = torch.where(labels.number > slot, labels.first + slot, len(labels.planes) - 1)
-        start = (plane[image] * size).repeat_interleave(units).index_select(0, of)
-        code = labels.planes.view(-1).index_select(0, start + pixel)
-        hits += torch.bincount(bucket + code, minlength=maps * codes)
-    return area, hits.view(maps, codes)
+        pixel = runs.pixels(start[slot].index_select(0, runs.map))
+        code = labels.planes.view(-1).index_select(0, pixel)
+        found = torch.bincount(bucket + code, minlength=maps * codes).view(maps, codes)
+        area, hits = found if slot == 0 else area, hits + found
+    # each active pixel has one code in the first plane
+    return area.sum(1), hits
 
 
 def _add(
