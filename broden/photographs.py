@@ -10,11 +10,12 @@ import io
 import logging
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from broden.images import DECODE_ERRORS, FORMATS, MAX_PIXELS, explain
@@ -139,19 +140,19 @@ class Photographs:
 
     def jpeg(self, i: int) -> bytes:
         """Return the bytes of image `i`."""
-        return self.jpegs(i, i + 1)[0]
+        return self.jpegs([i])[0]
 
-    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
-        """Return the bytes of every `step`-th of images `first` to `last` - 1, as JPEG or PNG.
+    def jpegs(self, images: Sequence[int] | np.ndarray) -> list[bytes]:
+        """Return the bytes of some images, as JPEG or PNG.
 
         Raises
         ------
         ValueError
             When a file has changed since the folder was opened.
         """
-        if not 0 <= first <= last <= len(self):
-            raise IndexError(f"images {first} to {last} of a folder of {len(self)}")
-        return [_bytes(file) for file in self._files[first:last:step]]
+        if len(images) and not 0 <= min(images) <= max(images) < len(self):
+            raise IndexError(f"images {min(images)} to {max(images)} of a folder of {len(self)}")
+        return [_bytes(self._files[i]) for i in images]
 
     def _read_all(self, skip_bad: bool, workers: int, progress: bool) -> None:
         """Read the files in order until there are as many images as wanted."""

@@ -48,8 +48,8 @@ class Probe(Protocol):
 
     def __len__(self) -> int: ...
 
-    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
-        """Return the bytes of every `step`-th of images `first` to `last` - 1, as JPEG or PNG."""
+    def jpegs(self, images: Sequence[int] | np.ndarray) -> list[bytes]:
+        """Return the bytes of some images, as JPEG or PNG."""
 
     def facts(self) -> dict[str, object]:
         """Return what a run card says of the set, as JSON knows it."""
@@ -77,8 +77,8 @@ class LabelledProbe(Probe, Protocol):
     def presence(self) -> np.ndarray:
         """Bool (N, K): the image holds a label whose primary category is k."""
 
-    def label_block(self, first: int, last: int, step: int = 1) -> LabelBlock:
-        """Return the labels of every `step`-th of images `first` to `last` - 1, to be counted."""
+    def label_block(self, images: Sequence[int] | np.ndarray) -> LabelBlock:
+        """Return the labels of some images, ready to be counted."""
 
     def contents(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return image, label and pixels of what images `first` to `last` - 1 hold."""

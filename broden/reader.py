@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -144,25 +144,25 @@ class ProbeSet:
 
     def jpeg(self, i: int) -> bytes:
         """Return the stored bytes of image `i`."""
-        return self.jpegs(i, i + 1)[0]
+        return self.jpegs([i])[0]
 
-    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
-        """Return the stored bytes of every `step`-th of images `first` to `last` - 1."""
-        self._check_range(first, last)
+    def jpegs(self, images: Sequence[int] | np.ndarray) -> list[bytes]:
+        """Return the stored bytes of some images."""
+        self._check(images)
         offsets = self._image_offsets
-        spans = [(offsets[i], offsets[i + 1]) for i in range(first, last, step)]
+        spans = [(offsets[i], offsets[i + 1]) for i in images]
         with self._reading() as file:
             data = file[schema.IMAGE_BYTES]
             return [data[start:stop].tobytes() for start, stop in spans]
 
-    def label_block(self, first: int, last: int, step: int = 1) -> LabelBlock:
-        """Return the labels of every `step`-th of images `first` to `last` - 1, to be counted.
+    def label_block(self, images: Sequence[int] | np.ndarray) -> LabelBlock:
+        """Return the labels of some images, ready to be counted.
 
         A pixel that repeats a label an earlier plane of its image gave it, or that a whole-image
         number of its image covers, is 0.
         """
-        self._check_range(first, last)
-        images = np.arange(first, last, step)
+        self._check(images)
+        images = np.asarray(images, np.int64)
         of, owner = rows_of(self._plane_offsets[images], self._plane_offsets[images + 1])
         ends = np.searchsorted(self._whole_image, [images, images + 1])
         rows, whole_image = rows_of(*ends)
@@ -183,7 +183,7 @@ class ProbeSet:
             int64, one entry for each label of each image, sorted by image (counted from the start
             of the set), then label; pixels of the grid by set semantics.
         """
-        self._check_range(first, last)
+        self._check(range(first, last))
         low, high = self._contents_offsets[[first, last]]
         counts = np.diff(self._contents_offsets[first : last + 1])
         image = np.repeat(np.arange(first, last, dtype=np.int64), counts)
@@ -193,7 +193,7 @@ class ProbeSet:
 
     def stored(self, i: int) -> StoredLabels:
         """Return the labels of image `i` exactly as stored."""
-        self._check_range(i, i + 1)
+        self._check([i])
         start, stop = self._plane_offsets[i : i + 2]
         low, high = np.searchsorted(self._whole[0], (i, i + 1))
         return StoredLabels(
@@ -263,9 +263,9 @@ class ProbeSet:
         with self._reading() as file:
             return file[path].asstr()[: len(self)].tolist()
 
-    def _check_range(self, first: int, last: int) -> None:
-        if not 0 <= first <= last <= len(self):
-            raise IndexError(f"images {first} to {last} of a set of {len(self)}")
+    def _check(self, images: Sequence[int] | np.ndarray) -> None:
+        if len(images) and not 0 <= min(images) <= max(images) < len(self):
+            raise IndexError(f"images {min(images)} to {max(images)} of a set of {len(self)}")
 
     @contextmanager
     def _reading(self) -> Iterator[h5py.File]:

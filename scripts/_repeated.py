@@ -1,6 +1,6 @@
 """A probe set of any number of images, made from a smaller one by repetition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,16 +47,14 @@ class Repeated:
             yield start, stop, at - first
             at += stop - start
 
-    def jpegs(self, first: int, last: int, step: int = 1) -> list[bytes]:
+    def jpegs(self, images: Sequence[int] | np.ndarray) -> list[bytes]:
         """See `ProbeSet`."""
-        places = [i % len(self._probe) for i in range(first, last, step)]
-        return [self._probe.jpegs(i, i + 1)[0] for i in places]
+        return self._probe.jpegs([i % len(self._probe) for i in images])
 
-    def label_block(self, first: int, last: int, step: int = 1) -> LabelBlock:
+    def label_block(self, images: Sequence[int] | np.ndarray) -> LabelBlock:
         """See `ProbeSet`."""
-        images = enumerate(range(first, last, step))
-        places = [(i % len(self._probe), at) for at, i in images]
-        parts = [(self._probe.label_block(i, i + 1), at) for i, at in places]
+        places = [(i % len(self._probe), at) for at, i in enumerate(images)]
+        parts = [(self._probe.label_block([i]), at) for i, at in places]
         return LabelBlock(
             np.concatenate([block.planes for block, _ in parts]),
             np.concatenate([block.image + at for block, at in parts]),

@@ -12,6 +12,7 @@ from broden.probe import Probe
 from broden.system.parallel import in_order
 from dissection.networks.preprocessing import Preprocessing
 
+Images = Sequence[int] | np.ndarray
 Share = Callable[[Callable[[int], None], range], Iterable[None]]
 
 AHEAD = 3
@@ -20,7 +21,7 @@ AHEAD = 3
 
 def batches(
     probe: Probe,
-    cuts: Sequence[range],
+    cuts: Sequence[Images],
     preprocessing: Preprocessing,
     workers: int = 0,
     share: Share = map,
@@ -31,7 +32,7 @@ def batches(
     ----------
     probe : Probe
         Where the images are.
-    cuts : sequence of range
+    cuts : sequence of sequence of int
         The images of each batch.
     preprocessing : Preprocessing
         Size and interpolation.
@@ -51,7 +52,7 @@ def batches(
         If an image cannot be decoded.
     """
 
-    def decoded(images: range) -> Tensor:
+    def decoded(images: Images) -> Tensor:
         return _decoded(probe, images, preprocessing, share if workers == 0 else map)
 
     if workers == 0:
@@ -61,9 +62,9 @@ def batches(
         yield from results
 
 
-def _decoded(probe: Probe, images: range, preprocessing: Preprocessing, share: Share) -> Tensor:
+def _decoded(probe: Probe, images: Images, preprocessing: Preprocessing, share: Share) -> Tensor:
     batch = np.empty((len(images), *preprocessing.size, 3), np.uint8)
-    stored = probe.jpegs(images[0], images[-1] + 1, images.step)
+    stored = probe.jpegs(images)
 
     def decode_into(place: int) -> None:
         image = images[place]

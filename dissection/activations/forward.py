@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from broden.probe import Probe
@@ -15,6 +16,7 @@ from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
 from dissection.activations.crew import Crew
+from dissection.activations.order import shards_of
 from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import presumed_size, tail_size
 from dissection.activations.shards import Shard, ShardError, ShardStore
@@ -46,13 +48,9 @@ class Plan(NamedTuple):
     batch_size: int
     workers: int
 
-    def span(self, shard: int) -> range:
-        """Return the images of a shard.
-
-        They are spread over the whole set, which often is sorted: a bound that what was seen so far
-        suggests must hold for what follows.
-        """
-        return range(shard, len(self.probe), len(self.shards()))
+    def span(self, shard: int) -> np.ndarray:
+        """Return the images of a shard, (N,) int64, see `order.shards_of`."""
+        return shards_of(len(self.probe), SHARD_IMAGES)[shard]
 
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
@@ -60,7 +58,7 @@ class Plan(NamedTuple):
 
     def shards(self) -> range:
         """Return the numbers of all shards."""
-        return range(-(-len(self.probe) // SHARD_IMAGES))
+        return range(len(shards_of(len(self.probe), SHARD_IMAGES)))
 
 
 class Passed(NamedTuple):
@@ -218,7 +216,7 @@ def _float32(device: torch.device) -> AbstractContextManager:
     return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
 
 
-def _cut(plan: Plan, number: int) -> list[range]:
+def _cut(plan: Plan, number: int) -> list[np.ndarray]:
     """Return the batches of a shard."""
     images = plan.span(number)
     return [images[at : at + plan.batch_size] for at in range(0, len(images), plan.batch_size)]

@@ -10,7 +10,6 @@ left out.
 import io
 import json
 import math
-import operator
 import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
@@ -44,8 +43,8 @@ class ShardError(ValueError):
 class Shard(NamedTuple):
     """A block of images that has been through the network."""
 
-    images: range
-    """Their numbers in the probe set."""
+    images: np.ndarray
+    """(N,) int64, their numbers in the probe set, ascending."""
     layers: dict[str, Cells]
 
 
@@ -86,11 +85,9 @@ class ShardStore:
         OSError
             If it cannot be written; no part of it is left.
         """
-        images = shard.images
-        header: dict[str, object] = {"format": FORMAT, "key": self.key}
-        header["images"] = [images.start, images.stop, images.step]
-        header["layers"] = list(shard.layers)
+        header = {"format": FORMAT, "key": self.key, "layers": list(shard.layers)}
         arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        arrays["images"] = shard.images
         for position, cells in enumerate(shard.layers.values()):
             parts = cells._replace(known=_without_zeros(cells.known))
             arrays |= {f"{position}/{name}": part for name, part in parts._asdict().items()}
@@ -121,7 +118,7 @@ class ShardStore:
                 header = json.loads(bytes(_array(members, "header")))
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
-                images = range(*map(operator.index, header["images"]))
+                images = _array(members, "images")
                 if wanted is None:
                     wanted = dict.fromkeys(header["layers"], Cells._fields)
                 layers = {

@@ -24,18 +24,17 @@ def no_images(units: int) -> Top:
     return Top(np.zeros((units, 0), np.int64), np.zeros((units, 0), np.float32))
 
 
-def top_of(images: Sequence[int], maximum: np.ndarray) -> Top:
+def top_of(images: np.ndarray, maximum: np.ndarray) -> Top:
     """Return the top images of a block.
 
     Parameters
     ----------
-    images : sequence of int
-        Numbers of the block's N images.
+    images : ndarray
+        (N,) int64 numbers of the block's images.
     maximum : ndarray
         (N, U) float32 maximum of each map.
     """
-    image = np.asarray(images, np.int64)
-    return merge_top([Top(np.broadcast_to(image, maximum.T.shape), maximum.T)])
+    return merge_top([Top(np.broadcast_to(images, maximum.T.shape), maximum.T)])
 
 
 def merge_top(parts: Sequence[Top], count: int = TOP_IMAGES) -> Top:

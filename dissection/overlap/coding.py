@@ -22,15 +22,15 @@ class Contents:
         self._label = label.astype(np.int32)
         self._start = np.searchsorted(image, np.arange(len(probe) + 1))
 
-    def of(self, images: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return, for each label of each of n images, its image's place, its own, and itself."""
-        starts = self._start[images.start : images.stop : images.step]
-        rows, image = rows_of(starts, self._start[np.asarray(images, np.int64) + 1])
+        starts = self._start[images]
+        rows, image = rows_of(starts, self._start[images + 1])
         return image, rows - starts[image], self._label[rows]
 
 
 def labels_of(
-    probe: LabelledProbe, held: Contents, images: range, device: torch.device | str
+    probe: LabelledProbe, held: Contents, images: np.ndarray, device: torch.device | str
 ) -> Labels:
     """Return what some images of a probe set show.
 
@@ -40,12 +40,12 @@ def labels_of(
         Where the labels are.
     held : Contents
         Of the set.
-    images : range
-        The block of N images.
+    images : ndarray
+        (N,) int64 the images of the block.
     device : torch.device or str
         Where the counts will be taken.
     """
-    block = probe.label_block(images.start, images.stop, images.step)
+    block = probe.label_block(images)
     image, place, label = held.of(images)
     code = place + 1
     width = int(code.max(initial=0)) + 1
@@ -62,7 +62,7 @@ def labels_of(
         number,
         table,
         whole,
-        probe.presence[images.start : images.stop : images.step].astype(np.int64),
+        probe.presence[images].astype(np.int64),
         np.asarray(probe.labels.primary, np.int64),
     )
     return Labels(*(torch.from_numpy(part).to(device) for part in parts))

@@ -112,7 +112,7 @@ def _layer(info: LayerInfo, threshold: Tensor, top: Top, probe: LabelledProbe) -
     return _Layer(info.grid, threshold, top, stencils(info.grid, probe.grid, threshold.device))
 
 
-def _counted(cells: Cells, layer: _Layer, block: range, shown: Labels) -> tuple[Counts, Masks]:
+def _counted(cells: Cells, layer: _Layer, block: np.ndarray, shown: Labels) -> tuple[Counts, Masks]:
     """Count a layer's active pixels in one shard, images with equally many planes together."""
     units, device = len(layer.threshold), layer.threshold.device
     total = no_counts(units, len(shown.primary), shown.presence.shape[1], device)
@@ -127,10 +127,10 @@ def _counted(cells: Cells, layer: _Layer, block: range, shown: Labels) -> tuple[
     return total, Masks(*(np.concatenate(part) for part in zip(*masks, strict=True)))
 
 
-def _ranks(top: Top, images: range) -> np.ndarray:
+def _ranks(top: Top, images: np.ndarray) -> np.ndarray:
     """Return (N, U) int64 for a block: which of the unit's top images an image is, -1 if none."""
-    place, rest = np.divmod(top.image - images.start, images.step)
-    unit, rank = np.nonzero((place >= 0) & (place < len(images)) & (rest == 0))
+    place = np.searchsorted(images, top.image).clip(max=len(images) - 1)
+    unit, rank = np.nonzero(images[place] == top.image)
     ranks = np.full((len(images), len(top.image)), -1)
     ranks[place[unit, rank], unit] = rank
     return ranks

@@ -47,7 +47,7 @@ def source(labelling: Labelling, given: Path | None) -> Photograph | str | None:
         )
 
     def photograph(number: int) -> np.ndarray:
-        return decode(probe.jpegs(number, number + 1)[0], name=probe.names[number])
+        return decode(probe.jpegs([number])[0], name=probe.names[number])
 
     return photograph
 

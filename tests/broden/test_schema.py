@@ -211,7 +211,7 @@ def test_impossible_label_in_a_plane_is_refused(path):
         ProbeSet(path) as probe,
         pytest.raises(ProbeSetError, match="a plane holds a label number"),
     ):
-        probe.label_block(0, 7)
+        probe.label_block(range(0, 7))
 
 
 def test_damaged_chunk_is_a_probe_set_error(path):
@@ -221,7 +221,7 @@ def test_damaged_chunk_is_a_probe_set_error(path):
         file.seek(offset)
         file.write(bytes(8))
     with ProbeSet(path) as probe, pytest.raises(ProbeSetError, match="not a whole probe file"):
-        probe.label_block(0, 7)
+        probe.label_block(range(0, 7))
 
 
 def test_every_member_is_described(probe_path):

@@ -36,9 +36,9 @@ def test_many_images_cross_the_blocks_of_the_writer(table, tmp_path):
         opened.skip(Skipped(5, "x.jpg", "broken"))
         digest = opened.finish()
     with ProbeSet(tmp_path / "o.h5") as probe:
-        assert probe.jpegs(0, 100) == [item.data for item in images]
+        assert probe.jpegs(range(0, 100)) == [item.data for item in images]
         expected = np.concatenate([item.planes for item in images])
-        np.testing.assert_array_equal(probe.label_block(0, 100).planes, expected)
+        np.testing.assert_array_equal(probe.label_block(range(0, 100)).planes, expected)
         assert probe.skipped == [Skipped(5, "x.jpg", "broken")]
         assert probe.digest == digest
         assert probe.labels.synonyms[3] == ("oak",)
@@ -64,7 +64,7 @@ def test_set_without_labels_or_planes_is_possible(table, tmp_path):
         opened.add(bare)
         opened.finish()
     with ProbeSet(tmp_path / "o.h5") as probe:
-        assert probe.label_block(0, 1).planes.shape == (0, *GRID)
+        assert probe.label_block(range(0, 1)).planes.shape == (0, *GRID)
         assert probe.maps(0) == {}
         assert not probe.presence.any()
 

@@ -94,7 +94,7 @@ def expected(network, probe, clip, layer, pool):
     """Return (U, M) by open_clip's own functions and the similarity of the whole matrix."""
     name = clip.encoder
     model, _, preprocess = open_clip.create_model_and_transforms(name)
-    images = [decode(data) for data in probe.jpegs(0, len(probe))]
+    images = [decode(data) for data in probe.jpegs(range(len(probe)))]
     labels = probe.labels
     names = [*dict.fromkeys(labels.display(n) for n in np.flatnonzero(labels.known))]
     with torch.inference_mode():
@@ -123,7 +123,9 @@ def test_both_methods_are_cross_checked_in_the_run(network, probe, clip, tmp_pat
 def test_top_images_by_clip_have_the_highest_activations(network, probe, clip, tmp_path):
     run(network, probe, tmp_path, clip, layers=["head"])
     found = tops(tmp_path, "head")
-    small = [Image.fromarray(decode(d)).resize((SIDE, SIDE), 0) for d in probe.jpegs(0, IMAGES)]
+    small = [
+        Image.fromarray(decode(d)).resize((SIDE, SIDE), 0) for d in probe.jpegs(range(0, IMAGES))
+    ]
     batch = PLAIN.normalise(torch.stack([torch.from_numpy(np.array(im)) for im in small]))
     with torch.inference_mode():
         values = network.module(batch).numpy()
@@ -196,7 +198,7 @@ def test_both_methods_from_one_pass_give_what_each_gives(network, probe, clip, t
 def test_a_folder_of_the_same_images_gives_the_same_descriptions(network, probe, clip, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
-    for i, data in enumerate(probe.jpegs(0, IMAGES)):
+    for i, data in enumerate(probe.jpegs(range(0, IMAGES))):
         (folder / f"{i:03d}.jpg").write_bytes(data)
     words = tmp_path / "words.txt"
     words.write_text("a tree\r\n\r\na red car\na tree\n\na beach\n")
@@ -285,7 +287,7 @@ def test_a_folder_without_labels_has_no_iou(network, probe, clip, tmp_path):
 def test_broken_images_of_a_folder_are_left_out_if_asked(network, probe, clip, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
-    for i, data in enumerate(probe.jpegs(0, 4)):
+    for i, data in enumerate(probe.jpegs(range(0, 4))):
         (folder / f"{i}.jpg").write_bytes(data)
     (folder / "5.jpg").write_bytes(b"no image")
     words = tmp_path / "words.txt"

@@ -55,7 +55,7 @@ def pixels(probe):
     """Return the decoded images, float32 (N, 3, h, w) in 0..1, as the network sees them."""
     from broden.images import decode
 
-    rgb = np.stack([decode(data) for data in probe.jpegs(0, len(probe))])
+    rgb = np.stack([decode(data) for data in probe.jpegs(range(len(probe)))])
     return torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255
 
 

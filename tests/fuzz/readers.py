@@ -153,9 +153,9 @@ def probe_file(folder: Path) -> Case:
 
     def read() -> None:
         with ProbeSet(path) as probe:
-            probe.label_block(0, len(probe))
+            probe.label_block(range(len(probe)))
             probe.contents(0, len(probe))
-            probe.jpegs(0, len(probe))
+            probe.jpegs(range(len(probe)))
             _ = probe.names, probe.splits, probe.skipped, probe.image_digests, probe.facts()
         with ProbeSet(path, 1) as first:
             first.stored(0)
@@ -190,7 +190,7 @@ def photographs(folder: Path) -> Case:
     def read() -> None:
         for skip_bad in (True, False):
             found = Photographs(root, skip_bad=skip_bad)
-            found.jpegs(0, len(found))
+            found.jpegs(range(len(found)))
 
     return Case(dict.fromkeys(sorted(root.iterdir()), ()), read)
 

@@ -51,7 +51,7 @@ def test_set_repeats_and_smaller_sets_are_its_start(path, tmp_path):
     assert first == again
     assert first != probe_file.build(tmp_path / "c.h5", 4, 2)
     with ProbeSet(tmp_path / "a.h5") as few, ProbeSet(path) as many:
-        assert few.jpegs(0, 4) == many.jpegs(0, 4)
+        assert few.jpegs(range(0, 4)) == many.jpegs(range(0, 4))
 
 
 def test_several_processes_write_the_same_set(path, tmp_path):
@@ -67,7 +67,7 @@ def test_processes_that_fail_are_reported(monkeypatch, tmp_path, capfd):
 
 def test_captions_are_the_comments_of_the_files(path):
     with ProbeSet(path) as probe:
-        for index, data in enumerate(probe.jpegs(0, 10)):
+        for index, data in enumerate(probe.jpegs(range(0, 10))):
             comment = Image.open(io.BytesIO(data)).info["comment"].decode()
             assert comment == compose(1, index).caption
 

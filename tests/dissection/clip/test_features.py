@@ -60,8 +60,8 @@ class Part:
     def __len__(self):
         return self.count
 
-    def jpegs(self, first, last, step=1):
-        return self.source.jpegs(first, last, step)
+    def jpegs(self, images):
+        return self.source.jpegs(images)
 
     @property
     def names(self):
