@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import Cells, neighbourhood, pack, prune, unpack, where
+from dissection.activations.cells import Cells, pack, prune, unpack, where
 from dissection.activations.crew import Crew
 from dissection.activations.quantile import Tail
 
-SELECT_GROWTH = 1.25
+SELECT_GROWTH = 1.15
 """The bound is raised whenever this many times more images were seen. A bound that lags keeps more
 cells than it needs to, selecting more often takes longer than it saves."""
 
@@ -63,6 +63,8 @@ class Collector(LayerCollector):
         default K, which holds always.
     crew : Crew, optional
         Threads to share the work.
+    means : bool
+        Keep the mean of each map.
 
     Attributes
     ----------
@@ -79,9 +81,10 @@ class Collector(LayerCollector):
         device: torch.device | str,
         presumed: Callable[[int], int] | None = None,
         crew: Crew | None = None,
+        means: bool = True,
     ):
         self.tail = Tail(units, tail_size, device)
-        self._presumed = presumed
+        self._presumed, self._means = presumed, means
         self._crew = crew or Crew(torch.device("meta"))
         self._bounded = False
         self._seen = 0
@@ -100,11 +103,10 @@ class Collector(LayerCollector):
             rank = self._presumed and self._presumed(self._seen + len(maps))
             self._bounded = bool(torch.isfinite(self.tail.select(rank)).all())
         kept = self._crew.map(self._packed, parts)
-        known, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
+        above, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
         bound = self.tail.bound.cpu().numpy().copy()
-        self._batches.append(
-            Cells(known, number, values, mean.cpu().numpy(), maximum.cpu().numpy(), bound)
-        )
+        means = mean.cpu().numpy() if self._means else np.empty((len(maps), 0), np.float32)
+        self._batches.append(Cells(above, number, values, means, maximum.cpu().numpy(), bound))
         self._seen += len(maps)
         self._images += len(maps)
 
@@ -127,11 +129,11 @@ class Collector(LayerCollector):
         bound = torch.from_numpy(cells.bound).to(self.tail.bound.device)
         self.tail.bound = torch.maximum(self.tail.bound, bound)
         self._bounded = bool(torch.isfinite(self.tail.bound).all())
-        for image in range(len(cells.mean)):
+        for image in range(len(cells.maximum)):
             maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(bound.device)
             above = where(maps > bound)
             self.tail.add(maps.view(-1).index_select(0, above), above % len(bound))
-        self._seen += len(cells.mean)
+        self._seen += len(cells.maximum)
 
     def _feed_tail(self, parts: Sequence[Tensor]) -> None:
         """Add what exceeds the bound to the tail."""
@@ -148,7 +150,7 @@ class Collector(LayerCollector):
         return where(cells > self.tail.bound)
 
     def _packed(self, cells: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return pack(cells, neighbourhood(cells > self.tail.bound))
+        return pack(cells, cells > self.tail.bound)
 
     def _check_finite(self, cells: Tensor, maximum: Tensor, mean: Tensor) -> None:
         # a mean can overflow where no value is infinite, so it only says where to look

@@ -43,6 +43,8 @@ class Plan(NamedTuple):
     layers: Sequence[LayerInfo]
     quantile: float | None
     """None where only pooled activations are asked for."""
+    means: bool
+    """Whether the mean of each map is asked for."""
     precision: str
     device: torch.device
     batch_size: int
@@ -129,10 +131,16 @@ class _Taken:
         quantile, images, cells = self._plan.quantile, len(self._plan.probe), math.prod(info.grid)
         size = tail_size(quantile, images * cells)
         presumed = partial(presumed_size, quantile, images=images, cells=cells)
-        if self._floors is None:
-            return Collector(info.units, size, self._plan.device, presumed, self._crew)
-        collector = Collector(info.units, size, self._plan.device, None, self._crew)
-        collector.tail.bound = self._floors[info.name]
+        collector = Collector(
+            info.units,
+            size,
+            self._plan.device,
+            presumed if self._floors is None else None,
+            self._crew,
+            self._plan.means,
+        )
+        if self._floors is not None:
+            collector.tail.bound = self._floors[info.name]
         return collector
 
     def consume(self, name: str, maps: torch.Tensor) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 SELECT_CHUNK = 1 << 21
 """Values selected from at once: bounds the index memory of a selection to 16 MiB."""
 
-DOUBT = 1e-4
+DOUBT = 1e-3
 """Chance, at most, that a presumed bound is too high and images run again: once in a unit, if all
 activations of an image were above the threshold or none. They cluster less, so it is rarer."""
 
@@ -80,7 +80,7 @@ def presumed_size(quantile: float, seen: int, images: int, cells: int) -> int:
     Examples
     --------
     >>> presumed_size(0.005, 1000, 63305, 49), tail_size(0.005, 63305 * 49)
-    (848, 15510)
+    (753, 15510)
     >>> presumed_size(0.005, 600, 600, 49), tail_size(0.005, 600 * 49)
     (148, 148)
     """
