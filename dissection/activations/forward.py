@@ -52,6 +52,12 @@ class Plan(NamedTuple):
         """Return the first image of a shard and one past its last."""
         return shard * SHARD_IMAGES, min((shard + 1) * SHARD_IMAGES, len(self.probe))
 
+    def batches(self, shard: int) -> list[tuple[int, int]]:
+        """Return the first image and one past the last of each batch of a shard."""
+        first, last = self.span(shard)
+        starts = range(first, last, self.batch_size)
+        return [(start, min(start + self.batch_size, last)) for start in starts]
+
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
         return sum(last - first for first, last in map(self.span, shards))
@@ -170,13 +176,13 @@ def _run_shards(
     plan: Plan, numbers: Sequence[int], taken: _Taken, writer: "_Writer", advance: Advance
 ) -> None:
     """Run the images of shards through the network, in order."""
-    cuts = [(number, span) for number in numbers for span in _cut(plan, number)]
+    cuts = [(number, span) for number in numbers for span in plan.batches(number)]
     decoded = batches(
         plan.probe, [span for _, span in cuts], plan.network.preprocessing, plan.workers
     )
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
     with (
-        _float32(plan.device),
+        exact_convolutions(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
     ):
@@ -187,19 +193,23 @@ def _run_shards(
             advance(last - first)
 
 
-def _float32(device: torch.device) -> AbstractContextManager:
-    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
+def exact_convolutions(device: torch.device) -> AbstractContextManager:
+    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    context manager
+        In which they do not; other devices never do.
+    """
     if device.type != "cuda":
         return nullcontext()
     cudnn = torch.backends.cudnn
     return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
-
-
-def _cut(plan: Plan, number: int) -> list[tuple[int, int]]:
-    """Return the batches of a shard."""
-    first, last = plan.span(number)
-    starts = range(first, last, plan.batch_size)
-    return [(start, min(start + plan.batch_size, last)) for start in starts]
 
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:

@@ -1,0 +1,127 @@
+"""Seconds and memory of the forward pass alone, of decoding alone and of whole runs."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from broden.probe import Probe
+from dissection.activations.batches import batches
+from dissection.activations.capture import capture, run_through
+from dissection.activations.forward import Plan, exact_convolutions
+from dissection.api import dissect
+from dissection.config import Execution, IouConfig
+from dissection.execution.ranks import local_device
+from dissection.networks.loading import Network, probed
+from dissection.results.dissection import Dissection
+
+
+class Took(NamedTuple):
+    """Seconds of the clock, and of all processors together."""
+
+    wall: float
+    cpu: float
+
+    def rounded(self) -> dict[str, float]:
+        """Return both as JSON shows them."""
+        return {name: round(seconds, 3) for name, seconds in self._asdict().items()}
+
+
+def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, Took]:
+    """Return what a function returns and what it took, in all threads of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = function(*args)
+    return result, Took(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def planned(
+    network: Network, names: list[str], probe: Probe, precision: str, execution: Execution
+) -> Plan:
+    """Return what a run does, with the network moved as a run moves it."""
+    import torch
+
+    device = local_device(execution.device)
+    # torch's stubs lack the form with both
+    network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    infos = probed(network, names)
+    workers = execution.decoders(device.type)
+    return Plan(network, probe, infos, None, precision, device, execution.batch_size, workers)
+
+
+def decoded(plan: Plan, spans: list[tuple[int, int]]) -> Iterator[Tensor]:
+    """Yield the images of each span, decoded by the calling thread alone."""
+    return batches(plan.probe, spans, plan.network.preprocessing)
+
+
+def spans(plan: Plan, images: int) -> list[tuple[int, int]]:
+    """Return the batches in which a run shows this many images to the network."""
+    every = (batch for shard in plan.shards() for batch in plan.batches(shard))
+    return [(first, min(last, images)) for first, last in every if first < images]
+
+
+def bare(plan: Plan, pixels: Tensor, images: int, whole: bool) -> None:
+    """Run the network over images decoded in memory, with a run's settings and nothing else.
+
+    Parameters
+    ----------
+    plan : Plan
+        What a run does.
+    pixels : Tensor
+        (M, h, w, 3) uint8; image i is i mod M of them.
+    images : int
+        How many.
+    whole : bool
+        To the end of the network, else only as far as the last layer that is asked for, where
+        a run stops it.
+    """
+    import torch
+
+    module, normalise = plan.network.module, plan.network.preprocessing.normalise
+    places = [torch.arange(*span) % len(pixels) for span in spans(plan, images)]
+    with (
+        exact_convolutions(plan.device),
+        capture(module, plan.layers, _look_away, plan.precision) as forward,
+    ):
+        for place in [] if whole else places:
+            forward(normalise(pixels[place].to(plan.device)))
+    with exact_convolutions(plan.device):
+        for place in places if whole else []:
+            run_through(module, normalise(pixels[place].to(plan.device)), plan.precision)
+    if plan.device.type == "cuda":
+        torch.cuda.synchronize(plan.device)
+
+
+def _look_away(_name: str, _maps: Tensor) -> None:
+    """Take nothing of a layer."""
+
+
+def decode_all(plan: Plan, images: int) -> None:
+    """Decode this many images and forget them."""
+    for _ in decoded(plan, spans(plan, images)):
+        pass
+
+
+def whole_run(plan: Plan, out: Path, execution: Execution) -> Dissection:
+    """Dissect from the probe file to the result files."""
+    names = [info.name for info in plan.layers]
+    config = IouConfig(precision=plan.precision)
+    return dissect(plan.network, names, plan.probe, out=out, config=config, execution=execution)
+
+
+def forget_peak() -> None:
+    """Make the peak memory start anew, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int:
+    """Return the peak resident memory in bytes, since `forget_peak` where the system can."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
