@@ -1,12 +1,11 @@
-"""Seconds and memory of the forward pass alone, of decoding alone and of whole runs."""
+"""The forward pass alone, decoding alone and whole runs, to be timed; and their peak memory."""
 
 import resource
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from broden.probe import Probe
@@ -20,30 +19,10 @@ from dissection.networks.loading import Network, probed
 from dissection.results.dissection import Dissection
 
 
-class Took(NamedTuple):
-    """Seconds of the clock, and of all processors together."""
-
-    wall: float
-    cpu: float
-
-    def rounded(self) -> dict[str, float]:
-        """Return both as JSON shows them."""
-        return {name: round(seconds, 3) for name, seconds in self._asdict().items()}
-
-
-def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, Took]:
-    """Return what a function returns and what it took, in all threads of this process."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function(*args)
-    return result, Took(time.perf_counter() - wall, time.process_time() - cpu)
-
-
 def planned(
     network: Network, names: list[str], probe: Probe, precision: str, execution: Execution
 ) -> Plan:
     """Return what a run does, with the network moved as a run moves it."""
-    import torch
-
     device = local_device(execution.device)
     # torch's stubs lack the form with both
     network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,8 +57,6 @@ def bare(plan: Plan, pixels: Tensor, images: int, whole: bool) -> None:
         To the end of the network, else only as far as the last layer that is asked for, where
         a run stops it.
     """
-    import torch
-
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
     places = [torch.arange(*span) % len(pixels) for span in spans(plan, images)]
     with (

@@ -7,7 +7,12 @@ to the result files, decoding included. Prints one JSON object: `ratio` is the m
 the rounds in seconds of the clock, `ratio_to_last_layer` that of d/b, and those with `cpu_` before
 them the same in seconds of all processors, which other programs disturb less. `parts` says where
 the seconds of one more run went, with one thread of torch's and functions of ours under a clock
-(scripts/_parts.py).
+(scripts/_parts.py). On a machine that others use too, OMP_NUM_THREADS=1 gives steadier ratios.
+
+`--full` instead dissects a probe set of Broden's size, 63,305 images and 1,197 labels, made at
+--probe the first time (scripts/_full_probe.py), whole with figures and report, and then again
+killed half way and continued, whose files must be the same bytes. `--start` instead measures the
+first use of the command without options.
 """
 
 import argparse
@@ -17,21 +22,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+from _took import Took, ratios, timed
+
 from broden.system.terminal import Parser, add_debug, natural, positive, run
 from dissection.commands.network import add_network, layers, network
 from dissection.config import PRECISIONS, Execution
+
+_STEPS = ("whole", "killed")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add_network(parser, "resnet18")
     default = Execution()
-    parser.add_argument("--probe", required=True, metavar="FILE", help="made by build_broden.py")
+    parser.add_argument("--probe", metavar="FILE", help="made by build_broden.py, or by --full")
     parser.add_argument(
         "--images",
         type=positive,
         metavar="N",
-        help="repeat or cut the set (default: as it is)",
+        help="repeat or cut the set (default: as it is); with --full, make a smaller one",
     )
     parser.add_argument(
         "--sizes",
@@ -47,8 +56,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default=default.device)
     parser.add_argument("--batch-size", type=positive, default=default.batch_size)
     parser.add_argument("--workers", type=natural)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--full",
+        type=_steps,
+        nargs="?",
+        const=_STEPS,
+        metavar="STEP,...",
+        help=f"the run of full size, in steps of which `killed` needs `whole`: {', '.join(_STEPS)} "
+        "(default: both)",
+    )
+    kind.add_argument("--start", action="store_true", help="the first use of the command")
+    parser.add_argument(
+        "--folder", metavar="DIR", help="where --full keeps its runs (default: PROBE-runs)"
+    )
     add_debug(parser)
     return parser
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    """Return the steps that --full names, in their order."""
+    named = text.split(",")
+    if not set(named) <= set(_STEPS):
+        raise argparse.ArgumentTypeError(f"{text!r} names other steps than {', '.join(_STEPS)}")
+    return tuple(step for step in _STEPS if step in named)
 
 
 def _execution(args: argparse.Namespace) -> Execution:
@@ -59,12 +90,12 @@ def _round(plan, pixels, images: int, execution: Execution) -> dict:
     """Return what everything took once, one after the other."""
     import _measuring as m
 
-    _, network = m.timed(m.bare, plan, pixels, images, True)
-    _, to_last = m.timed(m.bare, plan, pixels, images, False)
-    _, decoding = m.timed(m.decode_all, plan, images)
+    _, network = timed(m.bare, plan, pixels, images, True)
+    _, to_last = timed(m.bare, plan, pixels, images, False)
+    _, decoding = timed(m.decode_all, plan, images)
     m.forget_peak()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        result, took = m.timed(m.whole_run, plan, Path(folder) / "run", execution)
+        result, took = timed(m.whole_run, plan, Path(folder) / "run", execution)
     return {
         "took": {"network": network, "to_last_layer": to_last, "decoding": decoding, "run": took},
         "stages": result.card["times"]["seconds"],
@@ -73,24 +104,11 @@ def _round(plan, pixels, images: int, execution: Execution) -> dict:
     }
 
 
-def _ratios(took: dict) -> dict[str, float]:
-    """Return the four ratios of a round."""
-    whole, network, to_last = (took[name] for name in ("run", "network", "to_last_layer"))
-    return {
-        "ratio": round(whole.wall / network.wall, 3),
-        "ratio_to_last_layer": round(whole.wall / to_last.wall, 3),
-        "cpu_ratio": round(whole.cpu / network.cpu, 3),
-        "cpu_ratio_to_last_layer": round(whole.cpu / to_last.cpu, 3),
-    }
-
-
 def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
     """Return the figures for one number of images."""
-    from _measuring import Took
-
     images = len(plan.probe)
     found = [_round(plan, pixels, images, execution) for _ in range(rounds)]
-    ratios = [_ratios(one["took"]) for one in found]
+    by_round = [ratios(one["took"]) for one in found]
     seconds = {
         name: Took(*(statistics.median(one["took"][name][n] for one in found) for n in (0, 1)))
         for name in found[0]["took"]
@@ -99,8 +117,8 @@ def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
     shards = middle["shards"]
     return {
         "images": images,
-        **{name: round(statistics.median(r[name] for r in ratios), 3) for name in ratios[0]},
-        "ratios": ratios,
+        **{name: round(statistics.median(r[name] for r in by_round), 3) for name in by_round[0]},
+        "ratios": by_round,
         "seconds": {name: took.rounded() for name, took in seconds.items()},
         "images_per_second": round(images / seconds["run"].wall, 2),
         "bare_images_per_second": round(images / seconds["network"].wall, 2),
@@ -115,7 +133,7 @@ def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
 def _parts(plan, execution: Execution) -> dict:
     """Return where the seconds of a run go."""
     import torch
-    from _measuring import timed, whole_run
+    from _measuring import whole_run
     from _parts import clocks, table
 
     threads = torch.get_num_threads()
@@ -129,6 +147,24 @@ def _parts(plan, execution: Execution) -> dict:
 
 
 def _benchmark(args: argparse.Namespace) -> None:
+    """Print what was asked for."""
+    if args.start:
+        from _start import measure as first_use
+
+        report = first_use(args)
+    elif args.full:
+        from _full import measure as full_size
+
+        report = full_size(args)
+    else:
+        report = _compared(args)
+    print(json.dumps(report, indent=1))
+    if different := report.get("killed", {}).get("different"):
+        raise RuntimeError(f"continued after a kill, files differ: {', '.join(different)}")
+
+
+def _compared(args: argparse.Namespace) -> dict:
+    """Return the figures of a probe set."""
     import torch
     from _measuring import bare, decoded, planned
     from _parts import check
@@ -157,12 +193,14 @@ def _benchmark(args: argparse.Namespace) -> None:
     report |= {**figures[0], "parts": parts}
     if len(figures) > 1:
         report["sizes"] = figures
-    print(json.dumps(report, indent=1))
+    return report
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     args = _parser().parse_args(argv)
+    if args.probe is None and not args.start:
+        _parser().error("no probe set is named; give one with --probe")
     return run(_benchmark, args, expected=(RuntimeError, TypeError))
 
 
