@@ -5,6 +5,16 @@ with is drawn by the law of `_law`: of a source as Broden has them, a plane of c
 follow the photograph, and by the source objects, up to three levels of parts, materials, a scene or
 textures of the whole image. Regions are bands of smooth noise. Labels say nothing of the picture:
 the set measures time, memory and disk, not units.
+
+Of Broden's size it has all 1,197 labels, 2.6 planes and 15 labels an image (at most 35) and takes
+1.3 GB. Quantiles of its masses, drawn and not only asked for, as in `_law`:
+
+    color     1144 2301 3985 7071 15083
+    object       7   12   27   95   793
+    part         4    7   14   36   185
+    material     9   24   48  142   741
+    scene       11   14   20   36   141
+    texture    112  120  129  148   175
 """
 
 from collections.abc import Iterator
