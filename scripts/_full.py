@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from _full_probe import ensure
 from _law import IMAGES
-from _measuring import bare, decoded, forget_peak, peak, planned, whole_run
+from _measuring import bare, decoded, disk, forget_peak, peak, planned, whole_run
 from _parts import check, clocks, table
 from _processes import finished, script, start
 from _took import Took, ratios, timed, together
@@ -86,7 +86,6 @@ def _whole(args: argparse.Namespace, folder: Path) -> dict:
         _say("bare forward pass again")
         after = _bare(plan, _sample(plan))
         images, device = len(probe), str(plan.device)
-    shards = result.card["host"]["shards"]
     bares = {name: together([before[name], after[name]]).times(0.5 * images) for name in before}
     return {
         "model": model.name,
@@ -101,12 +100,10 @@ def _whole(args: argparse.Namespace, folder: Path) -> dict:
         "stages": result.card["times"]["seconds"],
         "images_per_second": round(images / run.wall, 2),
         "peak_rss_bytes": most,
-        "shard_bytes": shards["peak_bytes"],
-        "dense_bytes": shards["dense_bytes"],
-        "shard_share": round(shards["peak_bytes"] / shards["dense_bytes"], 4),
+        **disk(result),
         "result_bytes": sum(p.stat().st_size for p in (folder / "whole").rglob("*") if p.is_file()),
         "probe_bytes": Path(args.probe).stat().st_size,
-        "parts": table(found.parts(), run.cpu),
+        "parts": table(found.parts(), run.cpu, bares["network"].cpu),
         "drawing": _drawing(args, folder),
     }
 

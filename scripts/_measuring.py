@@ -89,6 +89,16 @@ def whole_run(plan: Plan, out: Path, execution: Execution) -> Dissection:
     return dissect(plan.network, names, plan.probe, out=out, config=config, execution=execution)
 
 
+def disk(result: Dissection) -> dict[str, float]:
+    """Return the most bytes that the shards of a run took, and what dense maps would take."""
+    shards = result.card["host"]["shards"]
+    return {
+        "shard_bytes": shards["peak_bytes"],
+        "dense_bytes": shards["dense_bytes"],
+        "shard_share": round(shards["peak_bytes"] / shards["dense_bytes"], 4),
+    }
+
+
 def forget_peak() -> None:
     """Make the peak memory start anew, where the system can (Linux)."""
     with suppress(OSError):

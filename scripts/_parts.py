@@ -2,7 +2,8 @@
 
 The seconds of a part are those of the processor in the thread that calls it, without the parts
 inside it: what torch shares with threads of its own, or leaves to a GPU, counts for the caller's
-share only. With one thread of torch's nothing is missing.
+share only. With one thread of torch's nothing is missing. Normalising is a part here, but the bare
+forward pass does it too.
 """
 
 import functools
@@ -140,7 +141,7 @@ def _owner(module: str, path: str) -> tuple[Any, str]:
     return owner, attribute
 
 
-def table(parts: dict[str, Part], total: float) -> dict[str, dict[str, float]]:
+def table(parts: dict[str, Part], total: float, network: float) -> dict[str, dict[str, float]]:
     """Return the parts as JSON shows them, and what is in none of them.
 
     Parameters
@@ -148,14 +149,17 @@ def table(parts: dict[str, Part], total: float) -> dict[str, dict[str, float]]:
     parts : dict of str to Part
         Of one run.
     total : float
-        Seconds of the processor of that run in all threads.
+        Seconds of the processors of that run in all threads; what torch does in threads of its own
+        is in none of the parts.
+    network : float
+        Seconds of the processors of the forward pass, of which each part is given a share.
     """
-    network = parts[NETWORK].cpu
-    rows: dict[str, dict[str, float]] = {
-        path: {"cpu": round(part.cpu, 3), "of_network": round(part.cpu / network, 4)}
-        | {"calls": part.calls}
-        for path, part in parts.items()
+    rest = Part(total - sum(part.cpu for part in parts.values()), 0)
+    return {
+        path: {
+            "cpu": round(part.cpu, 3),
+            "of_network": round(part.cpu / network, 4),
+            "calls": part.calls,
+        }
+        for path, part in {**parts, "none of these": rest}.items()
     }
-    rest = total - sum(part.cpu for part in parts.values())
-    rows["none of these"] = {"cpu": round(rest, 3), "of_network": round(rest / network, 4)}
-    return rows

@@ -56,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default=default.device)
     parser.add_argument("--batch-size", type=positive, default=default.batch_size)
     parser.add_argument("--workers", type=natural)
+    _add_kinds(parser)
+    add_debug(parser)
+    return parser
+
+
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add the options that measure something else."""
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--full",
@@ -70,8 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--folder", metavar="DIR", help="where --full keeps its runs (default: PROBE-runs)"
     )
-    add_debug(parser)
-    return parser
 
 
 def _steps(text: str) -> tuple[str, ...]:
@@ -99,7 +104,7 @@ def _round(plan, pixels, images: int, execution: Execution) -> dict:
     return {
         "took": {"network": network, "to_last_layer": to_last, "decoding": decoding, "run": took},
         "stages": result.card["times"]["seconds"],
-        "shards": result.card["host"]["shards"],
+        "disk": m.disk(result),
         "peak": m.peak(),
     }
 
@@ -114,7 +119,6 @@ def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
         for name in found[0]["took"]
     }
     middle = sorted(found, key=lambda one: one["took"]["run"].wall)[len(found) // 2]
-    shards = middle["shards"]
     return {
         "images": images,
         **{name: round(statistics.median(r[name] for r in by_round), 3) for name in by_round[0]},
@@ -123,9 +127,7 @@ def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
         "images_per_second": round(images / seconds["run"].wall, 2),
         "bare_images_per_second": round(images / seconds["network"].wall, 2),
         "peak_rss_bytes": max(one["peak"] for one in found),
-        "shard_bytes": shards["peak_bytes"],
-        "dense_bytes": shards["dense_bytes"],
-        "shard_share": round(shards["peak_bytes"] / shards["dense_bytes"], 4),
+        **middle["disk"],
         "stages": middle["stages"],
     }
 
@@ -134,7 +136,7 @@ def _parts(plan, execution: Execution) -> dict:
     """Return where the seconds of a run go."""
     import torch
     from _measuring import whole_run
-    from _parts import clocks, table
+    from _parts import NETWORK, clocks, table
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -143,7 +145,8 @@ def _parts(plan, execution: Execution) -> dict:
             _, took = timed(whole_run, plan, Path(folder) / "run", execution)
     finally:
         torch.set_num_threads(threads)
-    return table(found.parts(), took.cpu)
+    parts = found.parts()
+    return table(parts, took.cpu, parts[NETWORK].cpu)
 
 
 def _benchmark(args: argparse.Namespace) -> None:

@@ -198,7 +198,7 @@ def test_the_first_use_is_measured_with_an_empty_cache(monkeypatch, tmp_path, ca
 
 @pytest.mark.slow
 def test_a_set_is_dissected_whole_and_killed_and_continued(made, tmp_path):
-    script = str(_full.Path(benchmark.__file__))
+    script = benchmark.__file__
     asked = command(made, "--full", "--folder", str(tmp_path))
     run = subprocess.run([sys.executable, script, *asked], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -208,7 +208,7 @@ def test_a_set_is_dissected_whole_and_killed_and_continued(made, tmp_path):
         before, after = (whole["bare"][when][name] for when in ("before", "after"))
         assert min(before, after) <= whole[name] <= max(before, after)
     assert whole["images"] == IMAGES
-    assert whole["parts"]["network"]["of_network"] == 1
+    assert whole["parts"]["network"]["of_network"] > 0
     assert whole["drawing"]["figures"]["wall"] > 0
     assert killed["different"] == []
     assert killed["shards"] == 4
