@@ -54,6 +54,11 @@ class Plan(NamedTuple):
         """Return the images of a shard, (N,) int64, see `order.shards_of`."""
         return shards_of(len(self.probe), SHARD_IMAGES)[shard]
 
+    def batches(self, shard: int) -> list[np.ndarray]:
+        """Return the images of each batch of a shard."""
+        images, size = self.span(shard), self.batch_size
+        return [images[at : at + size] for at in range(0, len(images), size)]
+
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
         return sum(len(self.span(shard)) for shard in shards)
@@ -199,13 +204,13 @@ def _run_shards(
     advance: Advance,
 ) -> None:
     """Run the images of shards through the network, in order."""
-    cuts = [(number, images) for number in numbers for images in _cut(plan, number)]
+    cuts = [(number, images) for number in numbers for images in plan.batches(number)]
     decoded = batches(
         plan.probe, [cut for _, cut in cuts], plan.network.preprocessing, plan.workers, crew.map
     )
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
     with (
-        _float32(plan.device),
+        exact_convolutions(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
     ):
@@ -216,18 +221,23 @@ def _run_shards(
             advance(len(cut))
 
 
-def _float32(device: torch.device) -> AbstractContextManager:
-    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
+def exact_convolutions(device: torch.device) -> AbstractContextManager:
+    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    context manager
+        In which they do not; other devices never do.
+    """
     if device.type != "cuda":
         return nullcontext()
     cudnn = torch.backends.cudnn
     return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
-
-
-def _cut(plan: Plan, number: int) -> list[np.ndarray]:
-    """Return the batches of a shard."""
-    images = plan.span(number)
-    return [images[at : at + plan.batch_size] for at in range(0, len(images), plan.batch_size)]
 
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:
