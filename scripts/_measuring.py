@@ -86,7 +86,7 @@ def _look_away(_name: str, _maps: Tensor) -> None:
 
 def decode_all(plan: Plan, images: int) -> None:
     """Decode this many images and forget them."""
-    for _ in decoded(plan, spans(plan, images)):
+    for _ in decoded(plan, cuts(plan, images)):
         pass
 
 
