@@ -27,7 +27,9 @@ class Cells(NamedTuple):
     maximum: np.ndarray
     """(N, U) float32 maximum of each map."""
     bound: np.ndarray
-    """(U,) float32 lower bound of the thresholds when the block ended."""
+    """(U,) float32 bound of the thresholds when the block ended."""
+    ties: np.ndarray
+    """(U,) int64 cells that equal this bound and were not above an earlier one, or fewer."""
 
 
 CANDIDATES = ("above", "kept", "values", "bound")
@@ -62,15 +64,20 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
     images : ndarray
         (n,) int64 places in the block.
     """
-    shape = (*grid, len(cells.bound))
     ends = np.cumsum(cells.kept)
     starts = ends - cells.kept
-    bits = np.unpackbits(cells.above[images], axis=1, count=math.prod(shape)).view(bool)
-    kept = neighbourhood(torch.from_numpy(bits).view(-1, *shape))
+    kept = neighbourhood(torch.from_numpy(above_of(cells, grid, images)))
     values = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
     maps = torch.full(kept.shape, -torch.inf)
     maps.view(-1).index_copy_(0, where(kept), torch.from_numpy(values))
     return maps.numpy()
+
+
+def above_of(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
+    """Return which cells of some images were above the bound, as (n, h, w, U) bool."""
+    shape = (*grid, len(cells.bound))
+    bits = np.unpackbits(cells.above[images], axis=1, count=math.prod(shape))
+    return bits.view(bool).reshape(-1, *shape)
 
 
 def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:

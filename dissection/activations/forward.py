@@ -16,9 +16,9 @@ from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
 from dissection.activations.crew import Crew
-from dissection.activations.order import shards_of
 from dissection.activations.pooled import PoolingCollector
-from dissection.activations.quantile import presumed_size, tail_size
+from dissection.activations.quantile import tail_size
+from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore
 from dissection.activations.top import Top, merge_top, no_images, top_of
 from dissection.networks.layouts import LayerInfo
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     workers: int
 
     def span(self, shard: int) -> np.ndarray:
-        """Return the images of a shard, (N,) int64, see `order.shards_of`."""
+        """Return the images of a shard, (N,) int64, see `sampling.shards_of`."""
         return shards_of(len(self.probe), SHARD_IMAGES)[shard]
 
     def batches(self, shard: int) -> list[np.ndarray]:

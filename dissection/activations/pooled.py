@@ -41,6 +41,7 @@ class PoolingCollector(LayerCollector):
             mean,
             maximum,
             np.full(mean.shape[1], -np.inf, np.float32),
+            np.zeros(mean.shape[1], np.int64),
         )
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:

@@ -52,9 +52,8 @@ def run_until_exact(job: Job, advance: Advance) -> Passed:
 
 def _thresholds(job: Job, passed: Passed) -> dict[str, Tensor]:
     """Return the K-th largest of the values kept of each unit, (U,) float32 of each layer."""
-    total = job.ranks.total if job.ranks.world > 1 else None
     return {
-        name: collector.tail.threshold(total)
+        name: collector.tail.threshold(job.ranks.total)
         for name, collector in passed.collectors.items()
         if collector.tail is not None
     }
