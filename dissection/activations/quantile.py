@@ -235,7 +235,7 @@ def largest_first(values: Tensor, count: int) -> None:
 
 
 def nth_largest(values: Tensor, rank: int) -> Tensor:
-    """Return the value of a rank in each row of (U, M), which is left as it is, 1 for the largest."""
+    """Return the value of a rank, 1 for the largest, in each row of (U, M), left as it is."""
     found = []
     for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
         if values.device.type == "cpu":
