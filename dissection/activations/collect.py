@@ -21,6 +21,8 @@ CHUNK_CELLS = 1 << 20
 """Cells compared and copied at once, so that little besides them is in memory."""
 
 
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 _NO_TIES = np.empty(0, np.int64)
 
 
@@ -102,13 +104,10 @@ class Collector(LayerCollector):
         self._check_finite(cells, maximum, mean)
         share = -(-len(cells) // self._crew.threads)
         parts = cells.split(max(1, min(share, CHUNK_CELLS // cells[0].numel())))
-        self._feed_tail(parts)
-        before = self.tail.bound
         if _due(self._seen, self._seen + len(maps)):
-            rank = self._presumed and self._presumed(self._seen + len(maps))
-            self._bounded = bool(torch.isfinite(self.tail.select(rank)).all())
-        self._count_ties(parts, self.tail.bound > before)
-        kept = self._crew.map(self._packed, parts)
+            kept = self._raise_bound(parts, self._seen + len(maps))
+        else:
+            kept = self._below_bound(parts)
         above, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
         bound = self.tail.bound.cpu().numpy().copy()
         means = mean.cpu().numpy() if self._means else np.empty((len(maps), 0), np.float32)
@@ -165,22 +164,37 @@ class Collector(LayerCollector):
         self.tail.ties += torch.where(risen, 0, equal)
         self._ties = torch.where(risen, 0, self._ties) + equal
 
-    def _feed_tail(self, parts: Sequence[Tensor]) -> None:
-        """Add what exceeds the bound to the tail."""
-        if not self._bounded:
-            for part in parts:
-                self.tail.add_all(part.flatten(0, 2).t())
+    def _raise_bound(self, parts: Sequence[Tensor], seen: int) -> list[Packed]:
+        """Add a batch to the tail, raise the bound, and return what is above it."""
+        before = self.tail.bound
+        for part in parts:
+            self._add(part, where(part > before) if self._bounded else None)
+        self.tail.select(self._presumed and self._presumed(seen))
+        self._bounded = bool(torch.isfinite(self.tail.bound).all())
+        self._count_ties(parts, self.tail.bound > before)
+        return self._crew.map(lambda part: pack(part, part > self.tail.bound), parts)
+
+    def _below_bound(self, parts: Sequence[Tensor]) -> list[Packed]:
+        """Add a batch to the tail and return what is above the bound, which stays."""
+
+        def looked_at(part: Tensor) -> tuple[Tensor, Packed]:
+            above = part > self.tail.bound
+            return where(above), pack(part, above)
+
+        found = self._crew.map(looked_at, parts)
+        for part, (above, _) in zip(parts, found, strict=True):
+            self._add(part, above if self._bounded else None)
+        self._count_ties(parts, torch.zeros_like(self.tail.bound, dtype=torch.bool))
+        return [packed for _, packed in found]
+
+    def _add(self, part: Tensor, above: Tensor | None) -> None:
+        """Add what is at some places of a part to the tail, or all of it."""
+        if above is None:
+            self.tail.add_all(part.flatten(0, 2).t())
             return
-        for part, above in zip(parts, self._crew.map(self._above, parts), strict=True):
-            # few are above once the bound has risen; the first batches are added bit by bit
-            for place in above.split(CHUNK_CELLS // 8):
-                self.tail.add(part.view(-1).index_select(0, place), place % part.shape[3])
-
-    def _above(self, cells: Tensor) -> Tensor:
-        return where(cells > self.tail.bound)
-
-    def _packed(self, cells: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return pack(cells, cells > self.tail.bound)
+        # few are above once the bound has risen; the first batches are added bit by bit
+        for place in above.split(CHUNK_CELLS // 8):
+            self.tail.add(part.view(-1).index_select(0, place), place % part.shape[3])
 
     def _check_finite(self, cells: Tensor, maximum: Tensor, mean: Tensor) -> None:
         # a mean can overflow where no value is infinite, so it only says where to look

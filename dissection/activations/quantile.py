@@ -8,8 +8,7 @@ not exceed it can be forgotten.
 The bound may also be presumed: raised to a value of less rank, from `sampling.presumed_size`, that
 the threshold reaches all but surely. Whether it did shows in the end: a K-th largest of the values
 kept that reaches the bound is the K-th largest of all, because all above the bound are kept and
-those that equal it counted. Where it does not, images run again. So nothing here is approximate,
-and nothing knows images or files.
+those that equal it counted. Where it does not, images run again. Nothing here is approximate.
 """
 
 import math
@@ -110,7 +109,12 @@ class Tail:
         values : Tensor
             (U, M) float32, finite.
         """
-        for part in values.split(self._values.shape[1] - self.size, dim=1):
+        for part in values.split(max(4 * self.size, self._values.shape[1] - self.size), dim=1):
+            if part.shape[1] > self.size:
+                part = part.clone(memory_format=torch.contiguous_format)
+                largest_first(part, self.size)
+                part = part[:, : self.size]
+                self._reserve(2 * self.size)
             used = int(self._fill[0])
             if used + part.shape[1] > self._values.shape[1]:
                 self._keep_largest()

@@ -46,8 +46,9 @@ def run_until_exact(job: Job, advance: Advance) -> Passed:
     restored, finished = passed.restored, job.plan.images(stale)
     passed = run_images(job.plan, job.store, job.shards(), advance, found)
     with job.timed("thresholds"):
-        found = _thresholds(job, passed)
-    return passed._replace(thresholds=found, restored=max(0, restored - finished))
+        # no threshold is below the one found first, and what exceeds that has been kept
+        exact = {n: torch.maximum(found[n], one) for n, one in _thresholds(job, passed).items()}
+    return passed._replace(thresholds=exact, restored=max(0, restored - finished))
 
 
 def _thresholds(job: Job, passed: Passed) -> dict[str, Tensor]:
