@@ -253,7 +253,7 @@ class ProbeSet:
         cuts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
         with self._reading() as file:
             data = file[schema.PLANE_DATA]
-            for start, stop in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+            for start, stop in zip(cuts, [*cuts, len(rows)][1:], strict=True):
                 planes[start:stop] = data[rows[start] : rows[start] + stop - start]
         if planes.size and planes.max() >= len(self.labels):
             raise ProbeSetError(f"{self.path}: a plane holds a label number the table lacks")

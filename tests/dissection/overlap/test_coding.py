@@ -4,7 +4,7 @@ import torch
 
 from broden.labels import LabelTable
 from broden.reader import ProbeSet
-from dissection.overlap.coding import labels_of
+from dissection.overlap.coding import Contents, labels_of
 from tests.dissection import references
 from tests.dissection.probes import CATEGORIES, GRID, PRIMARY, corner_images, write_probe
 from tests.dissection.references import Shown
@@ -64,11 +64,21 @@ def assert_labels(labels, images, grid):
         assert used == sorted(wanted)
 
 
+def coded(probe, images):
+    """Return the labels of some images."""
+    return labels_of(probe, Contents(probe), np.array(images), "cpu")
+
+
+@pytest.mark.parametrize("images", [[0, 2, 5], [6, 1], [4], [7, 3, 0, 2]])
+def test_images_may_lie_anywhere_in_the_set(images, probe):
+    assert_labels(coded(probe, images), [IMAGES[image] for image in images], GRID)
+
+
 @pytest.mark.parametrize(
     ("first", "last"), [(0, len(IMAGES)), (0, 1), (1, 2), (2, 5), (4, 7), (5, len(IMAGES))]
 )
 def test_codes_say_which_pixels_carry_a_label(first, last, probe):
-    labels = labels_of(probe, first, last, "cpu")
+    labels = coded(probe, range(first, last))
     assert_labels(labels, IMAGES[first:last], GRID)
     assert labels.planes.dtype == torch.uint8
     for part in labels[1:]:
@@ -76,7 +86,7 @@ def test_codes_say_which_pixels_carry_a_label(first, last, probe):
 
 
 def test_presence_is_of_primary_categories(probe):
-    labels = labels_of(probe, 0, len(IMAGES), "cpu")
+    labels = coded(probe, range(len(IMAGES)))
     assert labels.primary.tolist() == PRIMARY
     for image, shown in enumerate(IMAGES):
         held = {PRIMARY[label] for label in references.label_masks(shown, GRID)}
@@ -86,7 +96,7 @@ def test_presence_is_of_primary_categories(probe):
 
 
 def test_unlabelled_has_code_zero(probe):
-    labels = labels_of(probe, 0, len(IMAGES), "cpu")
+    labels = coded(probe, range(len(IMAGES)))
     assert not labels.label[:, 0].any()
     assert not labels.whole[:, 0].any()
 
@@ -97,14 +107,12 @@ def test_unlabelled_has_code_zero(probe):
 )
 def test_codes_are_bytes_as_long_as_bytes_are_enough(first, last, dtype, crowded):
     probe, images = crowded
-    labels = labels_of(probe, first, last, "cpu")
+    labels = coded(probe, range(first, last))
     assert labels.planes.dtype == getattr(torch, dtype)
     assert_labels(labels, images[first:last], (20, 24))
 
 
 def test_limit_leaves_the_other_images_as_they_are(probe):
     with ProbeSet(probe.path, limit=4) as limited:
-        for a, b in zip(
-            labels_of(limited, 1, 4, "cpu"), labels_of(probe, 1, 4, "cpu"), strict=True
-        ):
+        for a, b in zip(coded(limited, range(1, 4)), coded(probe, range(1, 4)), strict=True):
             assert torch.equal(a, b)

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from broden.reader import ProbeSet
+from dissection.activations.cells import prune
 from dissection.activations.shards import Shard, ShardStore
 from dissection.activations.top import Top, merge_top
 from dissection.networks.layouts import LayerInfo
@@ -51,7 +52,8 @@ def fill(store, maps):
         kept[name] = collect(part, size, SHARDS)[1]
     first = 0
     for number, batches in enumerate(SHARDS):
-        store.write(number, Shard(first, {name: cells[number] for name, cells in kept.items()}))
+        images = np.arange(first, first + sum(batches))
+        store.write(number, Shard(images, {name: cells[number] for name, cells in kept.items()}))
         first += sum(batches)
     return store
 
@@ -100,9 +102,11 @@ def test_shards_in_any_groups_add_up(groups, store, probe, thresholds):
 def test_pruned_shards_give_the_same_counts(probe, maps, thresholds, tmp_path):
     store = fill(ShardStore(tmp_path / "shards", "key"), maps)
     before, size = counted(store, range(4), probe, INFOS, thresholds), store.size()
-    bounds = {name: part.numpy() for name, part in thresholds.items()}
+    grids = {info.name: info.grid for info in INFOS}
     for number in range(4):
-        store.prune(number, bounds, {info.name: info.grid for info in INFOS})
+        images, layers = store.read(number)
+        pruned = {n: prune(part, thresholds[n].numpy(), grids[n]) for n, part in layers.items()}
+        store.write(number, Shard(images, pruned))
     after = counted(store, range(4), probe, INFOS, thresholds)
     assert store.size() < size
     for name in maps:
