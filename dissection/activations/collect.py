@@ -70,6 +70,8 @@ class Collector(LayerCollector):
         Threads to share the work.
     means : bool
         Keep the mean of each map.
+    floor : Tensor, optional
+        (U,) float32, no threshold is below it.
 
     Attributes
     ----------
@@ -87,11 +89,12 @@ class Collector(LayerCollector):
         presumed: Callable[[int], int] | None = None,
         crew: Crew | None = None,
         means: bool = True,
+        floor: Tensor | None = None,
     ):
         self.tail = Tail(units, tail_size, device)
-        self._presumed, self._means = presumed, means
+        self._presumed, self._means, self._floor = presumed, means, floor
         self._crew = crew or Crew(torch.device("meta"))
-        self._bounded = False
+        self._all_added = True
         self._seen = 0
         self._images = 0
         self._batches: list[Cells] = []
@@ -136,10 +139,11 @@ class Collector(LayerCollector):
         The tail is given the values that exceed the bound: a superset of the final tail's.
         """
         device, tail = self.tail.bound.device, self.tail
+        self._raise_to_floor()
         own = torch.from_numpy(cells.bound.copy()).to(device)
         tail.raise_to(own)
         tail.ties += torch.where(own == tail.bound, torch.from_numpy(cells.ties).to(device), 0)
-        self._bounded = bool(torch.isfinite(tail.bound).all())
+        self._all_added = False
         for image in range(len(cells.maximum)):
             maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(device)
             above = where(maps > tail.bound)
@@ -168,9 +172,10 @@ class Collector(LayerCollector):
         """Add a batch to the tail, raise the bound, and return what is above it."""
         before = self.tail.bound
         for part in parts:
-            self._add(part, where(part > before) if self._bounded else None)
+            self._add(part, None if self._all_added else where(part > before))
+        self._raise_to_floor()
         self.tail.select(self._presumed and self._presumed(seen))
-        self._bounded = bool(torch.isfinite(self.tail.bound).all())
+        self._all_added &= not torch.isfinite(self.tail.bound).all()
         self._count_ties(parts, self.tail.bound > before)
         return self._crew.map(lambda part: pack(part, part > self.tail.bound), parts)
 
@@ -183,9 +188,14 @@ class Collector(LayerCollector):
 
         found = self._crew.map(looked_at, parts)
         for part, (above, _) in zip(parts, found, strict=True):
-            self._add(part, above if self._bounded else None)
+            self._add(part, None if self._all_added else above)
         self._count_ties(parts, torch.zeros_like(self.tail.bound, dtype=torch.bool))
         return [packed for _, packed in found]
+
+    def _raise_to_floor(self) -> None:
+        """Raise the bound to the floor once the tail holds what equals it."""
+        if self._floor is not None:
+            self.tail.raise_to(self._floor)
 
     def _add(self, part: Tensor, above: Tensor | None) -> None:
         """Add what is at some places of a part to the tail, or all of it."""
