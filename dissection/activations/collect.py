@@ -154,8 +154,11 @@ class Collector(LayerCollector):
         self._seen += len(cells.maximum)
 
     def _count_ties(self, parts: Sequence[Tensor], risen: Tensor) -> None:
-        """Count what equals the bound of the units that have a few such values."""
-        tied = where(self.tail.ties > 1)
+        """Count what equals the bound, unless that was one value when the bound rose to it.
+
+        Then there seldom are more; of a bound that other images gave, all are to be counted.
+        """
+        tied = where(self.tail.ties >= 0 if self._floor is not None else self.tail.ties != 1)
         if not len(tied):
             self._ties[risen] = 0
             return

@@ -266,3 +266,20 @@ def test_of_many_images_less_is_kept_than_without_presuming(many, tmp_path, monk
             store = recalled.job(many, folder, 0.05).store
         sizes.append(sum(len(store.read(n).layers["fine"].values) for n in range(20)))
     assert sizes[0] < 0.9 * sizes[1]
+
+
+@pytest.mark.parametrize("images", [1, 4, 5, 9, 13, 17])
+@pytest.mark.parametrize("quantile", [0.02, 0.2])
+def test_a_second_pass_that_was_killed_is_not_begun_again(
+    images, quantile, tmp_path, monkeypatch, passes
+):
+    maps = {"fine": layer(8, IMAGES, UNITS, GRID)}
+    with monkeypatch.context() as patch:
+        presume(patch, lambda seen, _cells: 10**6 if seen <= 8 else 2)
+        with pytest.raises(Killed):
+            start(maps, tmp_path, quantile, kill_after(IMAGES + images))
+    assert len(passes) == 2
+    presume(monkeypatch, lambda _seen, _cells: 10**6)
+    assert_exact(start(maps, tmp_path, quantile), maps, tmp_path, quantile)
+    assert len(passes) == 3
+    assert len(passes[2]) < len(passes[1]) or images < 4
