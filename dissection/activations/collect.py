@@ -158,18 +158,20 @@ class Collector(LayerCollector):
 
         Then there seldom are more; of a bound that other images gave, all are to be counted.
         """
-        tied = where(self.tail.ties >= 0 if self._floor is not None else self.tail.ties != 1)
+        wanted = risen | (self.tail.ties != 1) | (self._floor is not None)
+        tied = where(wanted)
         if not len(tied):
-            self._ties[risen] = 0
             return
         bound = self.tail.bound.index_select(0, tied)
         counts = self._crew.map(
             lambda part: (part.index_select(3, tied) == bound).sum((0, 1, 2)), parts
         )
         equal = torch.zeros_like(self._ties).index_add_(0, tied, torch.stack(counts).sum(0))
-        # the tail holds those of this batch that a risen bound equals, and counted them
+        # the tail holds those of this batch that a risen bound equals, and counted them; the shard
+        # will hold only what was above the bound before it rose
         self.tail.ties += torch.where(risen, 0, equal)
-        self._ties = torch.where(risen, 0, self._ties) + equal
+        counted = torch.minimum(equal, self.tail.ties)
+        self._ties = torch.where(risen, counted, self._ties + equal)
 
     def _raise_bound(self, parts: Sequence[Tensor], seen: int) -> list[Packed]:
         """Add a batch to the tail, raise the bound, and return what is above it."""

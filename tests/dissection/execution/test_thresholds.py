@@ -283,3 +283,17 @@ def test_a_second_pass_that_was_killed_is_not_begun_again(
     assert_exact(start(maps, tmp_path, quantile), maps, tmp_path, quantile)
     assert len(passes) == 3
     assert len(passes[2]) < len(passes[1]) or images < 4
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_shards_that_are_all_there_are_enough(quantile, ranks, tmp_path, monkeypatch, passes):
+    """Also where the bound rose to the very threshold in the last images."""
+    presume(monkeypatch, None)
+    for images in range(1, 41, 3):
+        maps = {"fine": layer(images, images, UNITS, GRID)}
+        folder = tmp_path / str(images)
+        start(maps, folder, quantile, ranks=ranks)
+        del passes[:]
+        assert_exact(start(maps, folder, quantile, ranks=ranks), maps, folder, quantile)
+        assert passes == [[]] * ranks
