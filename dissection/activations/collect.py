@@ -21,6 +21,11 @@ CHUNK_CELLS = 1 << 20
 """Cells compared and copied at once, so that little besides them is in memory."""
 
 
+FEW = 4
+"""Units are picked for a comparison if no more than one in so many is to be compared: picking takes
+as long as three comparisons."""
+
+
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _NO_TIES = np.empty(0, np.int64)
@@ -162,16 +167,21 @@ class Collector(LayerCollector):
         tied = where(wanted)
         if not len(tied):
             return
+        if FEW * len(tied) > len(wanted):
+            tied = torch.arange(len(wanted), device=tied.device)
         bound = self.tail.bound.index_select(0, tied)
-        counts = self._crew.map(
-            lambda part: (part.index_select(3, tied) == bound).sum((0, 1, 2)), parts
-        )
-        equal = torch.zeros_like(self._ties).index_add_(0, tied, torch.stack(counts).sum(0))
+
+        def counted(part: Tensor) -> Tensor:
+            some = part if len(tied) == len(wanted) else part.index_select(3, tied)
+            return (some == bound).sum((0, 1, 2))
+
+        found = torch.stack(self._crew.map(counted, parts)).sum(0)
+        equal = torch.zeros_like(self._ties).index_add_(0, tied, found) * wanted
         # the tail holds those of this batch that a risen bound equals, and counted them; the shard
         # will hold only what was above the bound before it rose
         self.tail.ties += torch.where(risen, 0, equal)
-        counted = torch.minimum(equal, self.tail.ties)
-        self._ties = torch.where(risen, counted, self._ties + equal)
+        first = torch.minimum(equal, self.tail.ties)
+        self._ties = torch.where(risen, first, self._ties + equal)
 
     def _raise_bound(self, parts: Sequence[Tensor], seen: int) -> list[Packed]:
         """Add a batch to the tail, raise the bound, and return what is above it."""
