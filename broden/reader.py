@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -183,7 +184,8 @@ class ProbeSet:
             int64, one entry for each label of each image, sorted by image (counted from the start
             of the set), then label; pixels of the grid by set semantics.
         """
-        self._check(range(first, last))
+        if not 0 <= first <= last <= len(self):
+            raise IndexError(f"images {first} to {last} of a set of {len(self)}")
         low, high = self._contents_offsets[[first, last]]
         counts = np.diff(self._contents_offsets[first : last + 1])
         image = np.repeat(np.arange(first, last, dtype=np.int64), counts)
@@ -253,7 +255,7 @@ class ProbeSet:
         cuts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
         with self._reading() as file:
             data = file[schema.PLANE_DATA]
-            for start, stop in zip(cuts, [*cuts, len(rows)][1:], strict=True):
+            for start, stop in pairwise([*cuts, len(rows)]):
                 planes[start:stop] = data[rows[start] : rows[start] + stop - start]
         if planes.size and planes.max() >= len(self.labels):
             raise ProbeSetError(f"{self.path}: a plane holds a label number the table lacks")

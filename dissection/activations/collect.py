@@ -21,6 +21,11 @@ CHUNK_CELLS = 1 << 20
 """Cells compared and copied at once, so that little besides them is in memory."""
 
 
+FEW = 4
+"""Units are picked for a comparison if no more than one in so many is to be compared: picking takes
+as long as three comparisons."""
+
+
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _NO_TIES = np.empty(0, np.int64)
@@ -70,6 +75,8 @@ class Collector(LayerCollector):
         Threads to share the work.
     means : bool
         Keep the mean of each map.
+    floor : Tensor, optional
+        (U,) float32, no threshold is below it.
 
     Attributes
     ----------
@@ -87,11 +94,12 @@ class Collector(LayerCollector):
         presumed: Callable[[int], int] | None = None,
         crew: Crew | None = None,
         means: bool = True,
+        floor: Tensor | None = None,
     ):
         self.tail = Tail(units, tail_size, device)
-        self._presumed, self._means = presumed, means
+        self._presumed, self._means, self._floor = presumed, means, floor
         self._crew = crew or Crew(torch.device("meta"))
-        self._bounded = False
+        self._all_added = True
         self._seen = 0
         self._images = 0
         self._batches: list[Cells] = []
@@ -136,10 +144,11 @@ class Collector(LayerCollector):
         The tail is given the values that exceed the bound: a superset of the final tail's.
         """
         device, tail = self.tail.bound.device, self.tail
+        self._raise_to_floor()
         own = torch.from_numpy(cells.bound.copy()).to(device)
         tail.raise_to(own)
         tail.ties += torch.where(own == tail.bound, torch.from_numpy(cells.ties).to(device), 0)
-        self._bounded = bool(torch.isfinite(tail.bound).all())
+        self._all_added = False
         for image in range(len(cells.maximum)):
             maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(device)
             above = where(maps > tail.bound)
@@ -150,27 +159,38 @@ class Collector(LayerCollector):
         self._seen += len(cells.maximum)
 
     def _count_ties(self, parts: Sequence[Tensor], risen: Tensor) -> None:
-        """Count what equals the bound of the units that have a few such values."""
-        tied = where(self.tail.ties > 1)
+        """Count what equals the bound, unless that was one value when the bound rose to it.
+
+        Then there seldom are more; of a bound that other images gave, all are to be counted.
+        """
+        wanted = risen | (self.tail.ties != 1) | (self._floor is not None)
+        tied = where(wanted)
         if not len(tied):
-            self._ties[risen] = 0
             return
+        if FEW * len(tied) > len(wanted):
+            tied = torch.arange(len(wanted), device=tied.device)
         bound = self.tail.bound.index_select(0, tied)
-        counts = self._crew.map(
-            lambda part: (part.index_select(3, tied) == bound).sum((0, 1, 2)), parts
-        )
-        equal = torch.zeros_like(self._ties).index_add_(0, tied, torch.stack(counts).sum(0))
-        # the tail holds those of this batch that a risen bound equals, and counted them
+
+        def counted(part: Tensor) -> Tensor:
+            some = part if len(tied) == len(wanted) else part.index_select(3, tied)
+            return (some == bound).sum((0, 1, 2))
+
+        found = torch.stack(self._crew.map(counted, parts)).sum(0)
+        equal = torch.zeros_like(self._ties).index_add_(0, tied, found) * wanted
+        # the tail holds those of this batch that a risen bound equals, and counted them; the shard
+        # will hold only what was above the bound before it rose
         self.tail.ties += torch.where(risen, 0, equal)
-        self._ties = torch.where(risen, 0, self._ties) + equal
+        first = torch.minimum(equal, self.tail.ties)
+        self._ties = torch.where(risen, first, self._ties + equal)
 
     def _raise_bound(self, parts: Sequence[Tensor], seen: int) -> list[Packed]:
         """Add a batch to the tail, raise the bound, and return what is above it."""
         before = self.tail.bound
         for part in parts:
-            self._add(part, where(part > before) if self._bounded else None)
+            self._add(part, None if self._all_added else where(part > before))
+        self._raise_to_floor()
         self.tail.select(self._presumed and self._presumed(seen))
-        self._bounded = bool(torch.isfinite(self.tail.bound).all())
+        self._all_added &= not torch.isfinite(self.tail.bound).all()
         self._count_ties(parts, self.tail.bound > before)
         return self._crew.map(lambda part: pack(part, part > self.tail.bound), parts)
 
@@ -183,9 +203,14 @@ class Collector(LayerCollector):
 
         found = self._crew.map(looked_at, parts)
         for part, (above, _) in zip(parts, found, strict=True):
-            self._add(part, above if self._bounded else None)
+            self._add(part, None if self._all_added else above)
         self._count_ties(parts, torch.zeros_like(self.tail.bound, dtype=torch.bool))
         return [packed for _, packed in found]
+
+    def _raise_to_floor(self) -> None:
+        """Raise the bound to the floor once the tail holds what equals it."""
+        if self._floor is not None:
+            self.tail.raise_to(self._floor)
 
     def _add(self, part: Tensor, above: Tensor | None) -> None:
         """Add what is at some places of a part to the tail, or all of it."""

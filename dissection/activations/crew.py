@@ -54,5 +54,7 @@ class Crew:
 
 
 def _work_alone(together: Barrier) -> None:
+    # a thread that was never asked takes the number that holds when it first computes
+    torch.get_num_threads()
     torch.set_num_threads(1)
     together.wait()

@@ -136,17 +136,15 @@ class _Taken:
         quantile, images, cells = self._plan.quantile, len(self._plan.probe), math.prod(info.grid)
         size = tail_size(quantile, images * cells)
         presumed = partial(presumed_size, quantile, images=images, cells=cells)
-        collector = Collector(
+        return Collector(
             info.units,
             size,
             self._plan.device,
             presumed if self._floors is None else None,
             self._crew,
             self._plan.means,
+            None if self._floors is None else self._floors[info.name],
         )
-        if self._floors is not None:
-            collector.tail.bound = self._floors[info.name]
-        return collector
 
     def consume(self, name: str, maps: torch.Tensor) -> None:
         """Take a batch of one layer's maps."""

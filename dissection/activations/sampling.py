@@ -86,5 +86,7 @@ def presumed_size(quantile: float, seen: int, images: int, cells: int) -> int:
 
 
 def _divergence(p: float, q: float) -> float:
-    """Return KL(p, q) of two coins, 0 < q <= p < 1."""
-    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+    """Return KL(p, q) of two coins, 0 < q <= p <= 1 and q < 1."""
+    # halving what is left of 1 ends at 1
+    rest = (1 - p) * math.log((1 - p) / (1 - q)) if p < 1 else 0.0
+    return p * math.log(p / q) + rest

@@ -1,4 +1,7 @@
-"""The planted run as one rank of several, for a test that starts several."""
+"""The planted run as one rank of several, for a test that starts several.
+
+The arguments are the probe file, the directory of the run, and the rank of the presumed bound.
+"""
 
 import sys
 
@@ -11,6 +14,9 @@ from tests.dissection import planted
 if __name__ == "__main__":
     for module in (forward, pipeline.card):
         module.SHARD_IMAGES = 4
+    if len(sys.argv) > 3:
+        rank = int(sys.argv[3])
+        forward.presumed_size = lambda *_args, **_more: rank
     with ProbeSet(sys.argv[1]) as probe:
         dissection.dissect(
             planted.network(),

@@ -20,6 +20,7 @@ from dissection.config import ClipConfig, Execution, IouConfig
 from dissection.crosscheck import findings as verdict
 from dissection.crosscheck.check import crosscheck
 from dissection.crosscheck.naming import synonyms_of
+from dissection.execution import thresholds
 from dissection.networks.loading import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.results import reading as results
@@ -193,6 +194,28 @@ def test_both_methods_from_one_pass_give_what_each_gives(network, probe, clip, t
         assert (both.path / name).read_bytes() == other, name
     counts = both.card["counts"]["features"]
     assert {"units", "detectors", "descriptions"} <= set(counts)
+
+
+@pytest.mark.parametrize("method", ["iou", "both"])
+def test_images_that_run_again_give_the_same_files(
+    method, network, probe, clip, tmp_path, monkeypatch
+):
+    config = IouConfig(quantile=0.05)
+    monkeypatch.setattr(forward, "SHARD_IMAGES", 5)
+    found, passes, run_images = [], [], thresholds.run_images
+    monkeypatch.setattr(
+        thresholds, "run_images", lambda *args: passes.append(1) or run_images(*args)
+    )
+    for rank in (10**9, 1):
+        monkeypatch.setattr(forward, "presumed_size", lambda *_, n=rank, **__: n)
+        folder = tmp_path / str(rank)
+        run(network, probe, folder, clip, method, ("features",), config=config)
+        assert len(passes) == (1 if rank > 1 else 3)
+        names = ["units.csv", "tally/features.csv", "scores.h5"]
+        if method == "both":
+            names += ["descriptions.csv", "clip.h5", "crosscheck.csv"]
+        found.append({name: (folder / name).read_bytes() for name in names})
+    assert found[0] == found[1]
 
 
 def test_a_folder_of_the_same_images_gives_the_same_descriptions(network, probe, clip, tmp_path):
