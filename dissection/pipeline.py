@@ -115,7 +115,7 @@ def _plan(
         quantiles[0] if quantiles else None,
         labelers[0].precision,
         device,
-        execution.batch_size,
+        execution.images_at_once(device.type),
         execution.decoders(device.type),
     )
 

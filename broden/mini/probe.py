@@ -22,6 +22,7 @@ from broden.reader import ProbeSet
 from broden.records import LabelledImage, labelled
 from broden.schema import GENERATED, ProbeSetError
 from broden.system.files import cache_folder, inside, sweep
+from broden.system.parallel import processors
 from broden.system.progress import bar
 from broden.system.text import nearest
 from broden.writer import ProbeWriter
@@ -141,7 +142,7 @@ def located(name: str | Path, progress: bool = False) -> Path:
 
 def _drawn(seed: int, images: int, processes: int | None) -> Generator[LabelledImage, None, None]:
     """Yield the images in order, drawn by several processes if that is worthwhile."""
-    processes = processes or min(_processors(), images // _WORTHWHILE)
+    processes = processes or min(processors(), images // _WORTHWHILE)
     if processes < 2:
         yield from (image(seed, index) for index in range(images))
         return
@@ -167,10 +168,3 @@ def _received(pipe) -> LabelledImage:
         return pickle.load(pipe)
     except EOFError as error:
         raise RuntimeError("a process that drew images ended early; see its message") from error
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -197,7 +197,7 @@ def _run_shards(
     )
     module, normalise = plan.network.module, plan.network.preprocessing.normalise
     with (
-        _float32(plan.device),
+        float32(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
     ):
@@ -208,7 +208,7 @@ def _run_shards(
             advance(len(cut))
 
 
-def _float32(device: torch.device) -> AbstractContextManager:
+def float32(device: torch.device) -> AbstractContextManager:
     """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
     if device.type != "cuda":
         return nullcontext()
