@@ -137,7 +137,7 @@ class Tail:
         """
         counts = torch.bincount(unit, minlength=len(self._fill))
         needed = int((self._fill + counts).max())
-        if needed > self._values.shape[1] and int(self._fill.max()) > self.size:
+        if needed > self._values.shape[1] and self._most() > self.size:
             self._keep_largest()
             needed = self.size + int(counts.max())
         self._reserve(needed)
@@ -153,12 +153,12 @@ class Tail:
             (U, M) float32, finite.
         """
         for part in values.split(self._values.shape[1] - self.size, dim=1):
-            used = int(self._fill[0])
+            used = self._most()
             if used + part.shape[1] > self._values.shape[1]:
                 self._keep_largest()
                 used = self.size
             self._values[:, used : used + part.shape[1]] = part
-            self._fill = torch.full_like(self._fill, used + part.shape[1])
+            self._fill_all(used + part.shape[1])
 
     def select(self, rank: int | None = None) -> Tensor:
         """Raise the bound to a value of those added and return it, (U,) float32.
@@ -168,8 +168,8 @@ class Tail:
         rank : int, optional
             1 for the largest value. By default K, below which no threshold can be.
         """
-        rank = self.size if rank is None else min(rank, self.size)
-        if int(self._fill.max()) >= rank:
+        rank = self._rank(rank)
+        if self._most() >= rank:
             self.bound = torch.maximum(self.bound, self._at(rank))
         return self.bound
 
@@ -194,16 +194,27 @@ class Tail:
             self._keep_largest()
             lowest = self._values[:, :rank].amin(1)
         else:
-            lowest = nth_largest(self._values[:, : int(self._fill.max())], rank)
+            lowest = nth_largest(self._values[:, : self._most()], rank)
         # of -0.0 and 0.0, which are equal, no order is the same everywhere: adding 0 leaves one
         return lowest + 0.0
 
     def _keep_largest(self) -> None:
         """Forget all but the K largest; a unit with fewer keeps -inf in their place."""
-        used = max(int(self._fill.max()), self.size)
+        used = max(self._most(), self.size)
         largest_first(self._values[:, :used], self.size)
         self._values[:, self.size : used] = -torch.inf
-        self._fill = torch.full_like(self._fill, self.size)
+        self._fill_all(self.size)
+
+    def _rank(self, rank: int | None) -> int:
+        return self.size if rank is None else min(rank, self.size)
+
+    def _most(self) -> int:
+        """Return how many values the unit with most of them has."""
+        return int(self._fill.max())
+
+    def _fill_all(self, columns: int) -> None:
+        """Take note that each unit has so many values."""
+        self._fill = torch.full_like(self._fill, columns)
 
     def _reserve(self, columns: int) -> None:
         """Make room for that many values a unit; seldom more than there is."""
