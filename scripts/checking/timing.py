@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from checking.memory import InMemory, decoding_nothing
-from dissection.activations.forward import float32
+from dissection.activations.device.exactness import float32
 from dissection.api import dissect
 from dissection.config import Execution
 from dissection.networks.loading import Network, load

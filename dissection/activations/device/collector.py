@@ -178,8 +178,10 @@ class DeviceCollector(LayerCollector):
             maps = unpack(cells, grid, np.array([image])).reshape(-1, self._units)
             cell, unit = np.nonzero(maps > bound)
             counts = np.bincount(unit, minlength=self._units)
-            given = (torch.from_numpy(part).to(device) for part in (maps[cell, unit], unit, counts))
-            self.tail.add_counted(*given, counts)
+            values, of, here = (
+                torch.from_numpy(part).to(device) for part in (maps[cell, unit], unit, counts)
+            )
+            self.tail.add_counted(values, of, here, counts)
         self._seen += len(cells.mean)
 
     def _send(self, batch: _Batch, name: str, tensor: Tensor) -> None:

@@ -89,10 +89,10 @@ class Courier:
         return _Parcel(host, arrived, parts)
 
 
-_NUMPY = {
-    torch.uint8: np.dtype(np.uint8),
-    torch.int32: np.dtype(np.int32),
-    torch.float32: np.dtype(np.float32),
+_NUMPY: dict[torch.dtype, np.dtype] = {
+    torch.uint8: np.dtype("u1"),
+    torch.int32: np.dtype("i4"),
+    torch.float32: np.dtype("f4"),
 }
 
 

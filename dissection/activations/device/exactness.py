@@ -1,0 +1,15 @@
+"""What keeps a GPU's numbers those of the CPU."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+__all__ = ["float32"]
+
+
+def float32(device: torch.device) -> AbstractContextManager:
+    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
