@@ -250,11 +250,13 @@ class ProbeSet:
 
     def _planes(self, rows: np.ndarray) -> np.ndarray:
         planes = np.empty((len(rows), *self.grid), np.uint16)
-        cuts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
+        # where no image has a plane, there is no run of them
+        cuts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist() or [0]
         with self._reading() as file:
             data = file[schema.PLANE_DATA]
             for start, stop in zip(cuts, [*cuts[1:], len(rows)], strict=True):
-                planes[start:stop] = data[rows[start] : rows[start] + stop - start]
+                if stop > start:
+                    planes[start:stop] = data[rows[start] : rows[start] + stop - start]
         if planes.size and planes.max() >= len(self.labels):
             raise ProbeSetError(f"{self.path}: a plane holds a label number the table lacks")
         return planes

@@ -6,7 +6,7 @@ Imports nothing heavy, so that a command can show its choices and defaults at on
 from dataclasses import asdict, dataclass
 
 from broden.defaults import MIN_IOU, QUANTILE
-from broden.system.parallel import processors
+from broden.system.processes import processors
 
 UNIONS = ("category", "mask", "all")
 """Which of a unit's active pixels count: in images that hold a label of the concept's category (the

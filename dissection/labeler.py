@@ -55,6 +55,10 @@ class Labeler(Protocol):
     def quantile(self) -> float | None:
         """Share of activations above a threshold; None where only pooled ones are needed."""
 
+    @property
+    def means(self) -> bool:
+        """Whether it asks for the mean of each map."""
+
     def layers(self, infos: Sequence[LayerInfo]) -> list[LayerInfo]:
         """Return the layers as it takes them.
 

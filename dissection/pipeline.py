@@ -113,6 +113,7 @@ def _plan(
         probe,
         layers,
         quantiles[0] if quantiles else None,
+        any(one.means for one in labelers),
         labelers[0].precision,
         device,
         execution.images_at_once(device.type),

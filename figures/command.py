@@ -110,12 +110,12 @@ def _make(args: argparse.Namespace) -> None:
     if not found.drawings:
         raise ValueError("nothing can be drawn from these results; see what was left out above")
     _check(found.drawings, out, formats, args.report)
-    _save(found.drawings, out, formats, args)
+    shown = _save(found.drawings, out, formats, args)
     print(f"{len(found.drawings)} figures: {out}")
     if args.report:
         from figures.report.page import write
 
-        page = write(found.inputs, found.drawings, out / _REPORT)
+        page = write(found.inputs, shown, out / _REPORT)
         print(f"report: {page}")
 
 
@@ -146,15 +146,24 @@ def _drawable(args: argparse.Namespace):
     """Return what can be drawn of what the options name."""
     from figures.api import drawable
     from figures.catalogue import FIGURES
-    from figures.options import Options
 
-    kinds = None if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
+    kinds = _kinds(args)
     if args.unit and "sheet" not in (kinds or FIGURES):
         raise ValueError("--unit asks for a sheet, which --only leaves out; add sheet to it")
+    return drawable(args.results, kinds, _options(args), args.probe)
+
+
+def _kinds(args: argparse.Namespace) -> list[str] | None:
+    return None if args.only is None else [k.strip() for k in args.only.split(",") if k.strip()]
+
+
+def _options(args: argparse.Namespace):
+    """Return what is shown of more than fits."""
+    from figures.options import Options
+
     networks = _networks(args.results) if args.unit else []
     units = tuple(_unit(text, networks) for text in args.unit)
-    options = Options(args.more_than, args.most, args.sheets, units)
-    return drawable(args.results, kinds, options, args.probe)
+    return Options(args.more_than, args.most, args.sheets, units)
 
 
 def _networks(results: list[str]) -> list[str]:
@@ -192,14 +201,12 @@ def _unit(text: str, networks: list[str]):
     return Unit(network, layer, int(number))
 
 
-def _save(drawn: list, folder: Path, formats: list[str], args: argparse.Namespace) -> None:
-    """Write the figures, showing how far it is."""
-    from broden.system.progress import bar
-    from figures.drawing import save
+def _save(drawn: list, folder: Path, formats: list[str], args: argparse.Namespace) -> list:
+    """Write the figures, and return them as the page shows them."""
+    from figures.crew import Task, save_all
 
-    with bar(drawn, len(drawn), "figures", show=True, unit="figure") as todo:
-        for drawing in todo:
-            save(drawing, folder, formats, args.dpi, args.spreadsheet)
+    given = (args.results, _kinds(args), _options(args), args.probe)
+    return save_all(drawn, Task(*given, folder, formats, args.dpi, args.spreadsheet, args.report))
 
 
 def main(argv: list[str] | None = None) -> int:

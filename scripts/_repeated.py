@@ -53,14 +53,7 @@ class Repeated:
 
     def label_block(self, images: Sequence[int] | np.ndarray) -> LabelBlock:
         """See `ProbeSet`."""
-        places = [(i % len(self._probe), at) for at, i in enumerate(images)]
-        parts = [(self._probe.label_block([i]), at) for i, at in places]
-        return LabelBlock(
-            np.concatenate([block.planes for block, _ in parts]),
-            np.concatenate([block.image + at for block, at in parts]),
-            np.concatenate([block.whole_image + at for block, at in parts]),
-            np.concatenate([block.whole_label for block, _ in parts]),
-        )
+        return self._probe.label_block([i % len(self._probe) for i in images])
 
     def contents(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `ProbeSet`."""

@@ -1,35 +1,46 @@
 """Compare the whole IoU run with the bare forward pass over the same images.
 
-Both run in this process, in turn: (a) the network over images already decoded in memory,
-channels_last and in the same precision; (b) everything from the probe file to the result files,
-JPEG decoding included. Prints one JSON object; `ratio` is the median of b/a over the rounds.
+In this process, in turn, a round each: (a) the network over images already decoded in memory, with
+the memory format, precision and TF32 setting of the run; (b) the same, stopped behind the last
+layer that is asked for, as a run stops it; (c) decoding alone; (d) everything from the probe file
+to the result files, decoding included. Prints one JSON object: `ratio` is the median of d/a over
+the rounds in seconds of the clock, `ratio_to_last_layer` that of d/b, and those with `cpu_` before
+them the same in seconds of all processors, which other programs disturb less. `parts` says where
+the seconds of one more run went, with one thread of torch's and functions of ours under a clock
+(scripts/_parts.py). On a machine that others use too, OMP_NUM_THREADS=1 gives steadier ratios.
+
+`--full` instead dissects a probe set of Broden's size, 63,305 images and 1,197 labels, made at
+--probe the first time (scripts/_full_probe.py), whole with figures and report, and then again
+killed half way and continued, whose files must be the same bytes. `--start` instead measures the
+first use of the command without options.
 """
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import tempfile
-import time
-from contextlib import nullcontext, suppress
 from pathlib import Path
+
+from _took import Took, ratios, timed
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
 from dissection.commands.network import add_network, layers, network
-from dissection.config import PRECISIONS, Execution, IouConfig
+from dissection.config import PRECISIONS, Execution
+
+_STEPS = ("whole", "killed")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add_network(parser, "resnet18")
     default = Execution()
-    parser.add_argument("--probe", required=True, metavar="FILE", help="made by build_broden.py")
+    parser.add_argument("--probe", metavar="FILE", help="made by build_broden.py, or by --full")
     parser.add_argument(
         "--images",
         type=positive,
         metavar="N",
-        help="repeat or cut the set (default: as it is)",
+        help="repeat or cut the set (default: as it is); with --full, make a smaller one",
     )
     parser.add_argument(
         "--sizes",
@@ -45,124 +56,154 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default=default.device)
     parser.add_argument("--batch-size", type=positive, default=default.images_at_once("cpu"))
     parser.add_argument("--workers", type=natural)
+    _add_kinds(parser)
     add_debug(parser)
     return parser
 
 
-def _bare(model, decoded, images: int, args: argparse.Namespace) -> float:
-    """Return the seconds of the forward pass alone over this many decoded images."""
-    import torch
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add the options that measure something else."""
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--full",
+        type=_steps,
+        nargs="?",
+        const=_STEPS,
+        metavar="STEP,...",
+        help=f"the run of full size, in steps of which `killed` needs `whole`: {', '.join(_STEPS)} "
+        "(default: both)",
+    )
+    kind.add_argument("--start", action="store_true", help="the first use of the command")
+    parser.add_argument(
+        "--folder", metavar="DIR", help="where --full keeps its runs (default: PROBE-runs)"
+    )
 
-    from dissection.execution.ranks import local_device
 
-    device = local_device(args.device)
-    module = model.module.to(device, memory_format=torch.channels_last)
-    reduced = torch.autocast(device.type, torch.bfloat16) if args.precision == "bf16" else None
-    started = time.perf_counter()
-    with torch.inference_mode(), reduced or nullcontext():
-        for first in range(0, images, args.batch_size):
-            place = torch.arange(first, min(first + args.batch_size, images)) % len(decoded)
-            module(model.preprocessing.normalise(decoded[place].to(device)))
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+def _steps(text: str) -> tuple[str, ...]:
+    """Return the steps that --full names, in their order."""
+    named = text.split(",")
+    if not set(named) <= set(_STEPS):
+        raise argparse.ArgumentTypeError(f"{text!r} names other steps than {', '.join(_STEPS)}")
+    return tuple(step for step in _STEPS if step in named)
 
 
-def _whole(model, names: list[str], probe, images: int, args: argparse.Namespace) -> dict:
-    """Run the whole dissection over this many images and return what it took."""
-    from _repeated import Repeated
+def _execution(args: argparse.Namespace) -> Execution:
+    return Execution(args.device, args.batch_size, args.workers)
 
-    from dissection.api import dissect
 
-    execution = Execution(args.device, args.batch_size, args.workers)
-    _forget_peak()
+def _round(plan, pixels, images: int, execution: Execution) -> dict:
+    """Return what everything took once, one after the other."""
+    import _measuring as m
+
+    _, network = timed(m.bare, plan, pixels, images, True)
+    _, to_last = timed(m.bare, plan, pixels, images, False)
+    _, decoding = timed(m.decode_all, plan, images)
+    m.forget_peak()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        started = time.perf_counter()
-        result = dissect(
-            model,
-            names,
-            Repeated(probe, images),
-            out=Path(folder) / "run",
-            config=IouConfig(precision=args.precision),
-            execution=execution,
-        )
-        seconds = time.perf_counter() - started
-    host = result.card["host"]["shards"]
+        result, took = timed(m.whole_run, plan, Path(folder) / "run", execution)
     return {
-        "seconds": seconds,
+        "took": {"network": network, "to_last_layer": to_last, "decoding": decoding, "run": took},
         "stages": result.card["times"]["seconds"],
-        "shard_bytes": host["peak_bytes"],
-        "dense_bytes": host["dense_bytes"],
-        "peak_rss_bytes": _peak(),
+        "disk": m.disk(result),
+        "peak": m.peak(),
     }
 
 
-def _forget_peak() -> None:
-    """Make the peak memory start anew, where the system can (Linux)."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> int:
-    """Return the peak resident memory in bytes, since `_forget_peak` where the system can."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _measure(model, names, probe, decoded, images: int, rounds: int, args) -> dict:
+def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
     """Return the figures for one number of images."""
-    pairs = [
-        (_bare(model, decoded, images, args), _whole(model, names, probe, images, args))
-        for _ in range(rounds)
-    ]
-    bare = statistics.median(a for a, _ in pairs)
-    whole = sorted((b for _, b in pairs), key=lambda b: b["seconds"])[len(pairs) // 2]
+    images = len(plan.probe)
+    found = [_round(plan, pixels, images, execution) for _ in range(rounds)]
+    by_round = [ratios(one["took"]) for one in found]
+    seconds = {
+        name: Took(*(statistics.median(one["took"][name][n] for one in found) for n in (0, 1)))
+        for name in found[0]["took"]
+    }
+    middle = sorted(found, key=lambda one: one["took"]["run"].wall)[len(found) // 2]
     return {
         "images": images,
-        "ratio": round(statistics.median(b["seconds"] / a for a, b in pairs), 3),
-        "ratios": [round(b["seconds"] / a, 3) for a, b in pairs],
-        "images_per_second": round(images / whole["seconds"], 2),
-        "bare_images_per_second": round(images / bare, 2),
-        "peak_rss_bytes": max(b["peak_rss_bytes"] for _, b in pairs),
-        "shard_bytes": whole["shard_bytes"],
-        "dense_bytes": whole["dense_bytes"],
-        "shard_share": round(whole["shard_bytes"] / whole["dense_bytes"], 4),
-        "stages": whole["stages"],
+        **{name: round(statistics.median(r[name] for r in by_round), 3) for name in by_round[0]},
+        "ratios": by_round,
+        "seconds": {name: took.rounded() for name, took in seconds.items()},
+        "images_per_second": round(images / seconds["run"].wall, 2),
+        "bare_images_per_second": round(images / seconds["network"].wall, 2),
+        "peak_rss_bytes": max(one["peak"] for one in found),
+        **middle["disk"],
+        "stages": middle["stages"],
     }
+
+
+def _parts(plan, execution: Execution) -> dict:
+    """Return where the seconds of a run go."""
+    import torch
+    from _measuring import whole_run
+    from _parts import NETWORK, clocks, table
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with clocks() as found, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            _, took = timed(whole_run, plan, Path(folder) / "run", execution)
+    finally:
+        torch.set_num_threads(threads)
+    parts = found.parts()
+    return table(parts, took.cpu, parts[NETWORK].cpu)
 
 
 def _benchmark(args: argparse.Namespace) -> None:
+    """Print what was asked for."""
+    if args.start:
+        from _start import measure as first_use
+
+        report = first_use(args)
+    elif args.full:
+        from _full import measure as full_size
+
+        report = full_size(args)
+    else:
+        report = _compared(args)
+    print(json.dumps(report, indent=1))
+    if different := report.get("killed", {}).get("different"):
+        raise RuntimeError(f"continued after a kill, files differ: {', '.join(different)}")
+
+
+def _compared(args: argparse.Namespace) -> dict:
+    """Return the figures of a probe set."""
     import torch
+    from _measuring import bare, decoded, planned
+    from _parts import check
+    from _repeated import Repeated
 
     from broden.reader import ProbeSet
-    from dissection.activations.batches import batches
 
+    check()
     model = network(args)
-    names = layers(args, model)
+    names, execution = layers(args, model), _execution(args)
     with ProbeSet(args.probe) as probe:
         images = args.images or len(probe)
-        cut = range(min(images, len(probe)))
-        (decoded,) = batches(probe, [cut], model.preprocessing)
-        _bare(model, decoded, args.batch_size, args)
-        figures = [
-            _measure(
-                model, names, probe, decoded, images * size, args.rounds if place == 0 else 1, args
-            )
-            for place, size in enumerate(args.sizes)
+        plans = [
+            planned(model, names, Repeated(probe, images * size), args.precision, execution)
+            for size in args.sizes
         ]
-    report = {"model": model.name, "layers": names, "threads": torch.get_num_threads()}
-    report |= figures[0]
+        (pixels,) = decoded(plans[0], [range(min(images, len(probe)))])
+        bare(plans[0], pixels, min(images, args.batch_size), True)
+        figures = [
+            _measure(plan, pixels, args.rounds if place == 0 else 1, execution)
+            for place, plan in enumerate(plans)
+        ]
+        parts = _parts(plans[0], execution)
+    report = {"model": model.name, "layers": names, "precision": args.precision}
+    report |= {"device": str(plans[0].device), "threads": torch.get_num_threads()}
+    report |= {**figures[0], "parts": parts}
     if len(figures) > 1:
         report["sizes"] = figures
-    print(json.dumps(report, indent=1))
+    return report
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     args = _parser().parse_args(argv)
+    if args.probe is None and not args.start:
+        _parser().error("no probe set is named; give one with --probe")
     return run(_benchmark, args, expected=(RuntimeError, TypeError))
 
 

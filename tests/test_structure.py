@@ -54,6 +54,7 @@ ORDER = (
     "figures.catalogue",
     "figures.report",
     "figures.api",
+    "figures.crew",
     "figures.command",
     "figures.__main__",
 )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -22,7 +19,7 @@ from broden.reader import ProbeSet
 from broden.records import LabelledImage, labelled
 from broden.schema import GENERATED, ProbeSetError
 from broden.system.files import cache_folder, inside, sweep
-from broden.system.parallel import processors
+from broden.system.processes import processors, started
 from broden.system.progress import bar
 from broden.system.text import nearest
 from broden.writer import ProbeWriter
@@ -146,18 +143,11 @@ def _drawn(seed: int, images: int, processes: int | None) -> Generator[LabelledI
     if processes < 2:
         yield from (image(seed, index) for index in range(images))
         return
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
     with ExitStack() as stack:
         workers = []
         for first in range(processes):
-            job = [str(n) for n in (seed, first, images, processes)]
-            command = [sys.executable, "-m", "broden.mini.worker", *job]
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-            stack.callback(worker.wait)
-            stack.callback(worker.kill)
-            assert worker.stdout is not None
-            workers.append(stack.enter_context(worker.stdout))
+            job = (seed, first, images, processes)
+            workers.append(stack.enter_context(started("broden.mini.worker", *job)).stdout)
         for index in range(images):
             yield _received(workers[index % processes])
 

@@ -1,8 +1,4 @@
-"""A process that draws every n-th image of a set and writes them to its output, for `build`.
-
-Processes are started so and not forked or spawned: whoever builds a set may have threads, and a
-program without a main guard.
-"""
+"""A process that draws every n-th image of a set and writes them to its output, for `build`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from dissection.networks.layouts import LayerInfo, to_maps
 from dissection.networks.modules import eager
 from dissection.networks.running import dtype_of
 
-__all__ = ["capture", "collect"]
+__all__ = ["capture", "collect", "run_through"]
 
 Consume = Callable[[str, Tensor], None]
 
@@ -93,21 +93,18 @@ def capture(
     ValueError
         If there is no layer, one runs more than once, or the precision is unknown.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
+    _check_precision(precision)
     if not infos:
         raise ValueError("no layer to capture")
     for info in infos:
         if info.calls > 1:
             raise ValueError(f"layer {info.name} runs {info.calls} times: name one that runs once")
-    hooks, dtype, inside = _Hooks(infos, consume), dtype_of(module), modules.layers(module)
+    hooks, inside = _Hooks(infos, consume), modules.layers(module)
 
     def forward(batch: Tensor) -> None:
-        reduced = torch.autocast(batch.device.type, torch.bfloat16) if precision == "bf16" else None
         hooks.start()
         try:
-            with torch.inference_mode(), eager(), reduced or nullcontext():
-                module(batch.to(dtype))
+            run_through(module, batch, precision)
             missing = [info.name for info in infos if info.name in (hooks.pending or ())]
             raise RuntimeError(f"layer {', '.join(missing)} did not run in a forward pass")
         except _Finished:
@@ -120,6 +117,34 @@ def capture(
             handle = register(inside[info.module], info.part, hooks.hook(info.name))
             stack.callback(handle.remove)
         yield forward
+
+
+def run_through(module: nn.Module, batch: Tensor, precision: str = "fp32") -> None:
+    """Run all of a network on a batch, in inference mode and uncompiled, as every pass of ours is.
+
+    Parameters
+    ----------
+    module
+        In eval mode.
+    batch : (N, C, H, W) Tensor
+        Network input on the network's device, cast to the network's dtype.
+    precision
+        As for `capture`.
+
+    Raises
+    ------
+    ValueError
+        If the precision is unknown.
+    """
+    _check_precision(precision)
+    reduced = torch.autocast(batch.device.type, torch.bfloat16) if precision == "bf16" else None
+    with torch.inference_mode(), eager(), reduced or nullcontext():
+        module(batch.to(dtype_of(module)))
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
 
 
 def collect(module: nn.Module, names: Sequence[str] | str, batch: Tensor) -> dict[str, Tensor]:

@@ -15,38 +15,41 @@ from torch import Tensor
 class Cells(NamedTuple):
     """What is kept of one layer for a block of N images."""
 
-    known: np.ndarray
-    """(N, ceil(h·w·U / 8)) uint8, a bit for each cell in the order (h, w, U): 1 if it is kept."""
+    above: np.ndarray
+    """(N, ceil(h·w·U / 8)) uint8, a bit for each cell in the order (h, w, U): 1 if it exceeded the
+    bound when it was taken. It is kept, and so are its 3x3 neighbours."""
     kept: np.ndarray
     """(N,) int64 cells kept of each image."""
     values: np.ndarray
     """(M,) float32 values of the kept cells, in that order, image after image."""
     mean: np.ndarray
-    """(N, U) float32 mean of each map."""
+    """(N, U) float32 mean of each map; (N, 0) where nobody asks for it."""
     maximum: np.ndarray
     """(N, U) float32 maximum of each map."""
     bound: np.ndarray
-    """(U,) float32 lower bound of the thresholds when the block ended."""
+    """(U,) float32 bound of the thresholds when the block ended."""
+    ties: np.ndarray
+    """(U,) int64 cells that equal this bound and were not above an earlier one, or fewer."""
 
 
-CANDIDATES = ("known", "kept", "values", "bound")
+CANDIDATES = ("above", "kept", "values", "bound")
 """The arrays of `Cells` that masks are made of; the others are pooled."""
 
 
-def pack(cells: Tensor, keep: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return ``known``, ``kept`` and ``values`` of `Cells`.
+def pack(cells: Tensor, above: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``above``, ``kept`` and ``values`` of `Cells`.
 
     Parameters
     ----------
     cells : Tensor
         (N, h, w, U) float32, contiguous.
-    keep : Tensor
+    above : Tensor
         (N, h, w, U) bool.
     """
-    values = cells.view(-1).index_select(0, where(keep))
-    flat = keep.flatten(1)
-    known = np.packbits(flat.cpu().numpy(), axis=1)
-    return known, flat.sum(1).cpu().numpy(), values.cpu().numpy()
+    kept = neighbourhood(above)
+    values = cells.view(-1).index_select(0, where(kept))
+    bits = np.packbits(above.flatten(1).cpu().numpy(), axis=1)
+    return bits, kept.flatten(1).sum(1).cpu().numpy(), values.cpu().numpy()
 
 
 def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
@@ -61,14 +64,20 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
     images : ndarray
         (n,) int64 places in the block.
     """
-    shape = (*grid, len(cells.bound))
     ends = np.cumsum(cells.kept)
     starts = ends - cells.kept
-    known = np.unpackbits(cells.known[images], axis=1, count=math.prod(shape)).view(bool)
+    kept = neighbourhood(torch.from_numpy(above_of(cells, grid, images)))
     values = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
-    maps = torch.full((len(images), *shape), -torch.inf)
-    maps.view(-1).index_copy_(0, where(torch.from_numpy(known)), torch.from_numpy(values))
+    maps = torch.full(kept.shape, -torch.inf)
+    maps.view(-1).index_copy_(0, where(kept), torch.from_numpy(values))
     return maps.numpy()
+
+
+def above_of(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:
+    """Return which cells of some images were above the bound, as (n, h, w, U) bool."""
+    shape = (*grid, len(cells.bound))
+    bits = np.unpackbits(cells.above[images], axis=1, count=math.prod(shape))
+    return bits.view(bool).reshape(-1, *shape)
 
 
 def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
@@ -86,10 +95,10 @@ def prune(cells: Cells, bound: np.ndarray, grid: tuple[int, int]) -> Cells:
     parts = []
     for images in np.array_split(np.arange(len(cells.kept)), -(-len(cells.kept) // PRUNE_CHUNK)):
         maps = torch.from_numpy(unpack(cells, grid, images))
-        parts.append(pack(maps, neighbourhood(maps > torch.from_numpy(bound))))
-    known, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        parts.append(pack(maps, maps > torch.from_numpy(bound)))
+    above, kept, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     bound = np.maximum(cells.bound, bound)
-    return cells._replace(known=known, kept=kept, values=values, bound=bound)
+    return cells._replace(above=above, kept=kept, values=values, bound=bound)
 
 
 PRUNE_CHUNK = 8

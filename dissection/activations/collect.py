@@ -8,17 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import Cells, neighbourhood, pack, prune, unpack, where
+from dissection.activations.cells import Cells, above_of, pack, prune, unpack, where
 from dissection.activations.crew import Crew
 from dissection.activations.quantile import Tail
 
-SELECT_GROWTH = 1.25
+SELECT_GROWTH = 1.15
 """The bound is raised whenever this many times more images were seen. A bound that lags keeps more
 cells than it needs to, selecting more often takes longer than it saves."""
 
 
 CHUNK_CELLS = 1 << 20
 """Cells compared and copied at once, so that little besides them is in memory."""
+
+
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+_NO_TIES = np.empty(0, np.int64)
 
 
 class NotFiniteError(ValueError):
@@ -59,10 +64,12 @@ class Collector(LayerCollector):
     device : torch.device or str
         Where the maps are.
     presumed : callable, optional
-        The rank to which the bound may rise after so many images, see `quantile.presumed_size`; by
+        The rank to which the bound may rise after so many images, see `sampling.presumed_size`; by
         default K, which holds always.
     crew : Crew, optional
         Threads to share the work.
+    means : bool
+        Keep the mean of each map.
 
     Attributes
     ----------
@@ -79,14 +86,16 @@ class Collector(LayerCollector):
         device: torch.device | str,
         presumed: Callable[[int], int] | None = None,
         crew: Crew | None = None,
+        means: bool = True,
     ):
         self.tail = Tail(units, tail_size, device)
-        self._presumed = presumed
+        self._presumed, self._means = presumed, means
         self._crew = crew or Crew(torch.device("meta"))
         self._bounded = False
         self._seen = 0
         self._images = 0
         self._batches: list[Cells] = []
+        self._ties = torch.zeros_like(self.tail.ties)
 
     def __call__(self, maps: Tensor) -> None:
         """Take a batch of maps, see `LayerCollector`."""
@@ -95,16 +104,15 @@ class Collector(LayerCollector):
         self._check_finite(cells, maximum, mean)
         share = -(-len(cells) // self._crew.threads)
         parts = cells.split(max(1, min(share, CHUNK_CELLS // cells[0].numel())))
-        self._feed_tail(parts)
         if _due(self._seen, self._seen + len(maps)):
-            rank = self._presumed and self._presumed(self._seen + len(maps))
-            self._bounded = bool(torch.isfinite(self.tail.select(rank)).all())
-        kept = self._crew.map(self._packed, parts)
-        known, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
+            kept = self._raise_bound(parts, self._seen + len(maps))
+        else:
+            kept = self._below_bound(parts)
+        above, number, values = (np.concatenate(part) for part in zip(*kept, strict=True))
         bound = self.tail.bound.cpu().numpy().copy()
-        self._batches.append(
-            Cells(known, number, values, mean.cpu().numpy(), maximum.cpu().numpy(), bound)
-        )
+        means = mean.cpu().numpy() if self._means else np.empty((len(maps), 0), np.float32)
+        most = maximum.cpu().numpy()
+        self._batches.append(Cells(above, number, values, means, most, bound, _NO_TIES))
         self._seen += len(maps)
         self._images += len(maps)
 
@@ -115,40 +123,78 @@ class Collector(LayerCollector):
             # the first shard's batches kept cells by bounds far below the one at its end
             for place, batch in enumerate(self._batches):
                 self._batches[place] = prune(batch, bound, grid)
+            self._ties = self.tail.ties.clone()
         parts = [np.concatenate(part) for part in zip(*self._batches, strict=True)]
+        ties = self._ties.cpu().numpy().copy()
         self._batches, self._images = [], 0
-        return Cells(*parts)._replace(bound=bound)
+        self._ties.zero_()
+        return Cells(*parts)._replace(bound=bound, ties=ties)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
         """Continue behind a shard, see `LayerCollector`.
 
         The tail is given the values that exceed the bound: a superset of the final tail's.
         """
-        bound = torch.from_numpy(cells.bound).to(self.tail.bound.device)
-        self.tail.bound = torch.maximum(self.tail.bound, bound)
-        self._bounded = bool(torch.isfinite(self.tail.bound).all())
-        for image in range(len(cells.mean)):
-            maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(bound.device)
-            above = where(maps > bound)
-            self.tail.add(maps.view(-1).index_select(0, above), above % len(bound))
-        self._seen += len(cells.mean)
+        device, tail = self.tail.bound.device, self.tail
+        own = torch.from_numpy(cells.bound.copy()).to(device)
+        tail.raise_to(own)
+        tail.ties += torch.where(own == tail.bound, torch.from_numpy(cells.ties).to(device), 0)
+        self._bounded = bool(torch.isfinite(tail.bound).all())
+        for image in range(len(cells.maximum)):
+            maps = torch.from_numpy(unpack(cells, grid, np.array([image]))).to(device)
+            above = where(maps > tail.bound)
+            tail.add(maps.view(-1).index_select(0, above), above % len(own))
+            # those that equal a bound risen since were above the bound of their time
+            held = torch.from_numpy(above_of(cells, grid, np.array([image]))).to(device)
+            tail.ties += (held & (maps == tail.bound)).sum((0, 1, 2))
+        self._seen += len(cells.maximum)
 
-    def _feed_tail(self, parts: Sequence[Tensor]) -> None:
-        """Add what exceeds the bound to the tail."""
-        if not self._bounded:
-            for part in parts:
-                self.tail.add_all(part.flatten(0, 2).t())
+    def _count_ties(self, parts: Sequence[Tensor], risen: Tensor) -> None:
+        """Count what equals the bound of the units that have a few such values."""
+        tied = where(self.tail.ties > 1)
+        if not len(tied):
+            self._ties[risen] = 0
             return
-        for part, above in zip(parts, self._crew.map(self._above, parts), strict=True):
-            # few are above once the bound has risen; the first batches are added bit by bit
-            for place in above.split(CHUNK_CELLS // 8):
-                self.tail.add(part.view(-1).index_select(0, place), place % part.shape[3])
+        bound = self.tail.bound.index_select(0, tied)
+        counts = self._crew.map(
+            lambda part: (part.index_select(3, tied) == bound).sum((0, 1, 2)), parts
+        )
+        equal = torch.zeros_like(self._ties).index_add_(0, tied, torch.stack(counts).sum(0))
+        # the tail holds those of this batch that a risen bound equals, and counted them
+        self.tail.ties += torch.where(risen, 0, equal)
+        self._ties = torch.where(risen, 0, self._ties) + equal
 
-    def _above(self, cells: Tensor) -> Tensor:
-        return where(cells > self.tail.bound)
+    def _raise_bound(self, parts: Sequence[Tensor], seen: int) -> list[Packed]:
+        """Add a batch to the tail, raise the bound, and return what is above it."""
+        before = self.tail.bound
+        for part in parts:
+            self._add(part, where(part > before) if self._bounded else None)
+        self.tail.select(self._presumed and self._presumed(seen))
+        self._bounded = bool(torch.isfinite(self.tail.bound).all())
+        self._count_ties(parts, self.tail.bound > before)
+        return self._crew.map(lambda part: pack(part, part > self.tail.bound), parts)
 
-    def _packed(self, cells: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return pack(cells, neighbourhood(cells > self.tail.bound))
+    def _below_bound(self, parts: Sequence[Tensor]) -> list[Packed]:
+        """Add a batch to the tail and return what is above the bound, which stays."""
+
+        def looked_at(part: Tensor) -> tuple[Tensor, Packed]:
+            above = part > self.tail.bound
+            return where(above), pack(part, above)
+
+        found = self._crew.map(looked_at, parts)
+        for part, (above, _) in zip(parts, found, strict=True):
+            self._add(part, above if self._bounded else None)
+        self._count_ties(parts, torch.zeros_like(self.tail.bound, dtype=torch.bool))
+        return [packed for _, packed in found]
+
+    def _add(self, part: Tensor, above: Tensor | None) -> None:
+        """Add what is at some places of a part to the tail, or all of it."""
+        if above is None:
+            self.tail.add_all(part.flatten(0, 2).t())
+            return
+        # few are above once the bound has risen; the first batches are added bit by bit
+        for place in above.split(CHUNK_CELLS // 8):
+            self.tail.add(part.view(-1).index_select(0, place), place % part.shape[3])
 
     def _check_finite(self, cells: Tensor, maximum: Tensor, mean: Tensor) -> None:
         # a mean can overflow where no value is infinite, so it only says where to look

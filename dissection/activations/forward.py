@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from broden.probe import Probe
-from broden.system.parallel import processors
+from broden.system.processes import processors
 from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.cells import Cells
@@ -21,11 +21,11 @@ from dissection.activations.collect import Collector, LayerCollector, NotFiniteE
 from dissection.activations.crew import Crew
 from dissection.activations.device.collector import DeviceCollector
 from dissection.activations.device.courier import Courier
-from dissection.activations.device.exactness import float32
+from dissection.activations.device.exactness import exact_convolutions
 from dissection.activations.device.uploading import pinned, uploaded
-from dissection.activations.order import shards_of
 from dissection.activations.pooled import PoolingCollector
-from dissection.activations.quantile import presumed_size, tail_size
+from dissection.activations.quantile import tail_size
+from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore
 from dissection.activations.top import Top, merge_top, no_images, top_of
 from dissection.networks.layouts import LayerInfo
@@ -53,14 +53,21 @@ class Plan(NamedTuple):
     layers: Sequence[LayerInfo]
     quantile: float | None
     """None where only pooled activations are asked for."""
+    means: bool
+    """Whether the mean of each map is asked for."""
     precision: str
     device: torch.device
     batch_size: int
     workers: int
 
     def span(self, shard: int) -> np.ndarray:
-        """Return the images of a shard, (N,) int64, see `order.shards_of`."""
+        """Return the images of a shard, (N,) int64, see `sampling.shards_of`."""
         return shards_of(len(self.probe), SHARD_IMAGES)[shard]
+
+    def batches(self, shard: int) -> list[np.ndarray]:
+        """Return the images of each batch of a shard."""
+        images, size = self.span(shard), self.batch_size
+        return [images[at : at + size] for at in range(0, len(images), size)]
 
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
@@ -146,10 +153,10 @@ class _Taken:
         size = tail_size(quantile, images * cells)
         presumed = partial(presumed_size, quantile, images=images, cells=cells)
         floor = None if self._floors is None else self._floors[info.name]
-        rank = presumed if floor is None else None
+        rank, means = presumed if floor is None else None, self._plan.means
         if courier is not None:
-            return DeviceCollector(info.units, size, device, rank, courier, floor)
-        collector = Collector(info.units, size, device, rank, self._crew)
+            return DeviceCollector(info.units, size, device, rank, courier, floor, means)
+        collector = Collector(info.units, size, device, rank, self._crew, means)
         if floor is not None:
             collector.tail.bound = floor
         return collector
@@ -231,12 +238,12 @@ def _run_shards(
     advance: Advance,
 ) -> None:
     """Run the images of shards through the network, in order."""
-    cuts = [(number, images) for number in numbers for images in _cut(plan, number)]
+    cuts = [(number, images) for number in numbers for images in plan.batches(number)]
     preprocessing, module = plan.network.preprocessing, plan.network.module
     wanted, fast = [cut for _, cut in cuts], pinned(plan.device)
     decoded = batches(plan.probe, wanted, preprocessing, plan.workers, crew.map, fast)
     with (
-        float32(plan.device),
+        exact_convolutions(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
         closing(uploaded(decoded, plan.device)) as there,
@@ -251,12 +258,6 @@ def _run_shards(
             advance(len(cut))
         for finished in taken.finished(wait=True):
             writer.write(*finished)
-
-
-def _cut(plan: Plan, number: int) -> list[np.ndarray]:
-    """Return the batches of a shard."""
-    images = plan.span(number)
-    return [images[at : at + plan.batch_size] for at in range(0, len(images), plan.batch_size)]
 
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:

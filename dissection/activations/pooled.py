@@ -49,4 +49,5 @@ def no_cells(mean: np.ndarray, maximum: np.ndarray) -> Cells:
         mean,
         maximum,
         np.full(mean.shape[1], -np.inf, np.float32),
+        np.zeros(mean.shape[1], np.int64),
     )

@@ -5,10 +5,10 @@ the K-th largest value with K = k + 1. While the values stream by, the K largest
 kept: the smallest of them is a lower bound of the threshold that only rises, and a value that does
 not exceed it can be forgotten.
 
-Where the images come in an order that has nothing to do with them, a far higher bound holds all but
-surely: of the r largest values so far, r from `presumed_size`. Whether it held shows in the end: a
-K-th largest value of those kept that reaches every bound is the K-th largest of all. Where it does
-not, those images run again. So nothing here is approximate, and nothing knows images or files.
+The bound may also be presumed: raised to a value of less rank, from `sampling.presumed_size`, that
+the threshold reaches all but surely. Whether it did shows in the end: a K-th largest of the values
+kept that reaches the bound is the K-th largest of all, because all above the bound are kept and
+those that equal it counted. Where it does not, images run again. Nothing here is approximate.
 """
 
 import math
@@ -20,12 +20,6 @@ from torch import Tensor
 
 SELECT_CHUNK = 1 << 21
 """Values selected from at once: bounds the index memory of a selection to 16 MiB."""
-
-DOUBT = 1e-4
-"""Chance, at most, that a presumed bound is too high and images run again: once in a unit, if all
-activations of an image were above the threshold or none. They cluster less, so it is rarer."""
-
-_NATS = -math.log(DOUBT)
 
 SPARE = 2048
 """Values a unit that a tail has room for beside the K largest; K / 8 if that is more."""
@@ -58,47 +52,6 @@ def tail_size(quantile: float, cells: int) -> int:
     return math.floor(quantile * cells) + 1
 
 
-def presumed_size(quantile: float, seen: int, images: int, cells: int) -> int:
-    """Return the rank among the activations seen that no threshold is below, all but surely.
-
-    Of all images' activations at most the share q exceeds the threshold. The images seen are a
-    sample without replacement; each adds a number between 0 and its h·w cells. By Hoeffding (1963,
-    theorem 1 and section 6) the chance that they hold the share p > q is at most
-    exp(-n·KL(p, q)), KL(p, q) = p ln(p / q) + (1 - p) ln((1 - p) / (1 - q)), however the
-    activations cluster in images. The rank is that of the p whose chance is `DOUBT`, or K itself
-    where that is less, which holds always.
-
-    Parameters
-    ----------
-    quantile : float
-        q.
-    seen, images : int
-        Images seen so far, n, and of the probe set, N.
-    cells : int
-        Activations of a unit on an image, h·w.
-
-    Examples
-    --------
-    >>> presumed_size(0.005, 1000, 63305, 49), tail_size(0.005, 63305 * 49)
-    (848, 15510)
-    >>> presumed_size(0.005, 600, 600, 49), tail_size(0.005, 600 * 49)
-    (148, 148)
-    """
-    exact = tail_size(quantile, images * cells)
-    if quantile == 0:
-        return exact
-    low, high = quantile, 1.0
-    for _ in range(50):
-        share = (low + high) / 2
-        low, high = (low, share) if seen * _divergence(share, quantile) > _NATS else (share, high)
-    return min(exact, math.ceil(high * seen * cells) + 1)
-
-
-def _divergence(p: float, q: float) -> float:
-    """Return KL(p, q) of two coins, 0 < q <= p < 1."""
-    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
-
-
 class Tail:
     """The K largest of all values added, for each of U units.
 
@@ -116,11 +69,15 @@ class Tail:
     bound : Tensor
         (U,) float32: -inf until enough values were seen, then the largest value that a `select`
         found. Only values that exceed it need to be added.
+    ties : Tensor
+        (U,) int64, how many values equal the bound, or fewer; those that are not added are to be
+        counted here.
     """
 
     def __init__(self, units: int, size: int, device: torch.device | str = "cpu"):
         self.size = size
         self.bound = torch.full((units,), -torch.inf, device=device)
+        self.ties = torch.zeros(units, dtype=torch.int64, device=device)
         columns = size + max(size // 8, SPARE)
         self._values = torch.full((units, columns), -torch.inf, device=device)
         self._fill = torch.zeros(units, dtype=torch.int64, device=device)
@@ -152,7 +109,12 @@ class Tail:
         values : Tensor
             (U, M) float32, finite.
         """
-        for part in values.split(self._values.shape[1] - self.size, dim=1):
+        for part in values.split(max(4 * self.size, self._values.shape[1] - self.size), dim=1):
+            if part.shape[1] > self.size:
+                part = part.clone(memory_format=torch.contiguous_format)
+                largest_first(part, self.size)
+                part = part[:, : self.size]
+                self._reserve(2 * self.size)
             used = self._most()
             if used + part.shape[1] > self._values.shape[1]:
                 self._keep_largest()
@@ -168,25 +130,35 @@ class Tail:
         rank : int, optional
             1 for the largest value. By default K, below which no threshold can be.
         """
-        rank = self._rank(rank)
+        rank = self.size if rank is None else min(rank, self.size)
         if self._most() >= rank:
-            self.bound = torch.maximum(self.bound, self._at(rank))
+            self.raise_to(self._at(rank))
         return self.bound
 
-    def threshold(self, total: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    def raise_to(self, bound: Tensor) -> None:
+        """Raise the bound to (U,) float32 where that is higher, and count what equals it."""
+        bound = torch.maximum(self.bound, bound)
+        rows = max(1, SELECT_CHUNK // self._values.shape[1])
+        filled = self._values[:, : max(1, self._most())]
+        parts = zip(filled.split(rows), bound.split(rows), strict=True)
+        equal = torch.cat([(values == part[:, None]).sum(1) for values, part in parts])
+        self.ties = torch.where(bound > self.bound, equal, self.ties)
+        self.bound = bound
+
+    def threshold(self, total: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the K-th largest of the values added, (U,) float32, -inf where there are fewer.
 
         It is that of all activations if it reaches the bound.
 
         Parameters
         ----------
-        total : callable, optional
+        total : callable
             Sums an int64 tensor over the ranks, whose tails count as one.
         """
-        if total is None:
-            return self._at(self.size)
-        self._at(self.size)
-        return kth_largest(self._values[:, : self.size], self.size, total) + 0.0
+        self._keep_largest()
+        # -0.0 and 0.0 are equal, but not to the bisection
+        kept = self._values[:, : self.size] + 0.0
+        return kth_largest(kept, self.size, total, self.bound, self.ties)
 
     def _at(self, rank: int) -> Tensor:
         """Return the value of a rank, -inf where fewer values were added."""
@@ -195,7 +167,6 @@ class Tail:
             lowest = self._values[:, :rank].amin(1)
         else:
             lowest = nth_largest(self._values[:, : self._most()], rank)
-        # of -0.0 and 0.0, which are equal, no order is the same everywhere: adding 0 leaves one
         return lowest + 0.0
 
     def _keep_largest(self) -> None:
@@ -205,15 +176,10 @@ class Tail:
         self._values[:, self.size : used] = -torch.inf
         self._fill_all(self.size)
 
-    def _rank(self, rank: int | None) -> int:
-        return self.size if rank is None else min(rank, self.size)
-
     def _most(self) -> int:
-        """Return how many values the unit with most of them has."""
         return int(self._fill.max())
 
     def _fill_all(self, columns: int) -> None:
-        """Take note that each unit has so many values."""
         self._fill = torch.full_like(self._fill, columns)
 
     def _reserve(self, columns: int) -> None:
@@ -229,16 +195,10 @@ def place(buffer: Tensor, fill: Tensor, values: Tensor, unit: Tensor, counts: Te
 
     Parameters
     ----------
-    buffer : Tensor
-        (U, C), written in place.
-    fill : Tensor
-        (U,) int64, values each row holds.
-    values : Tensor
-        (M,).
-    unit : Tensor
-        (M,) int64.
-    counts : Tensor
-        (U,) int64, values of each unit, with fill + counts <= C.
+    buffer, fill : Tensor
+        (U, C), written in place, and (U,) int64 values each row holds.
+    values, unit, counts : Tensor
+        (M,), (M,) int64, and (U,) int64 values of each unit, with fill + counts <= C.
     """
     order = _by_unit(unit)
     behind = fill - (torch.cumsum(counts, 0) - counts)
@@ -279,15 +239,7 @@ def largest_first(values: Tensor, count: int) -> None:
 
 
 def nth_largest(values: Tensor, rank: int) -> Tensor:
-    """Return the value of a rank in each row, 1 for the largest.
-
-    Parameters
-    ----------
-    values : Tensor
-        (U, M), left as it is.
-    rank : int
-        At most M.
-    """
+    """Return the value of a rank, 1 for the largest, in each row of (U, M), left as it is."""
     found = []
     for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
         if values.device.type == "cpu":
@@ -298,7 +250,9 @@ def nth_largest(values: Tensor, rank: int) -> Tensor:
     return torch.cat(found)
 
 
-def kth_largest(values: Tensor, rank: int, total: Callable[[Tensor], Tensor]) -> Tensor:
+def kth_largest(
+    values: Tensor, rank: int, total: Callable[[Tensor], Tensor], bound: Tensor, ties: Tensor
+) -> Tensor:
     """Return the largest value that at least ``rank`` values of the unit reach, over all ranks.
 
     Bisects the bits of the float, which in the order of `ordered` sort as the numbers do, so the
@@ -312,19 +266,24 @@ def kth_largest(values: Tensor, rank: int, total: Callable[[Tensor], Tensor]) ->
         K, 1 for the largest value.
     total : callable
         Sums an int64 tensor over the ranks.
+    bound, ties : Tensor
+        (U,) float32, and int64: as often the bound stands for the values that equal it.
 
     Returns
     -------
     Tensor
         (U,) float32, -inf where there are fewer.
     """
-    keys = ordered(values)
+    keys, tied = ordered(values), ordered(bound)
+    # those equal to the bound are among the ties
+    keys = torch.where(keys == tied[:, None], torch.iinfo(torch.int32).min, keys)
     # from -inf, the value of those that are missing
     low = keys.new_full(keys.shape[:1], ~0x7F800000, dtype=torch.int64)
     high = torch.full_like(low, 2**31)
     for _ in range(32):
         middle = (low + high) >> 1
-        reached = total((keys >= middle[:, None]).sum(1)) >= rank
+        reaching = (keys >= middle[:, None]).sum(1) + ties * (tied >= middle)
+        reached = total(reaching) >= rank
         low, high = torch.where(reached, middle, low), torch.where(reached, high, middle)
     return unordered(low)
 

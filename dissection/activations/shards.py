@@ -3,8 +3,8 @@
 A shard holds, for every layer, the pooled mean and maximum of each map and the cells that may
 matter once the thresholds are known. It is an uncompressed npz: plain arrays, with a checksum each
 that reading verifies, and nothing in it can execute. A shard is complete when it has its name.
-Of the bits that tell which cells are kept, few once the bounds have risen, the bytes that are 0 are
-left out.
+Of the bits that tell which cells are above the bound, few once it has risen, the bytes that are 0
+are left out.
 """
 
 import io
@@ -89,7 +89,7 @@ class ShardStore:
         arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
         arrays["images"] = shard.images
         for position, cells in enumerate(shard.layers.values()):
-            parts = cells._replace(known=_without_zeros(cells.known))
+            parts = cells._replace(above=_without_zeros(cells.above))
             arrays |= {f"{position}/{name}": part for name, part in parts._asdict().items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic(self.path(number)) as handle:
@@ -161,14 +161,14 @@ def _cells(members: zipfile.ZipFile, position: int, names: Collection[str]) -> C
     cells = Cells(
         *(_array(members, f"{position}/{n}") if n in names else nothing for n in Cells._fields)
     )
-    return cells._replace(known=_with_zeros(cells.known)) if "known" in names else cells
+    return cells._replace(above=_with_zeros(cells.above)) if "above" in names else cells
 
 
-def _without_zeros(known: np.ndarray) -> np.ndarray:
+def _without_zeros(bits: np.ndarray) -> np.ndarray:
     """Return (N, B) uint8 as N and B, the bits of which bytes are not 0, and those bytes."""
-    flat = known.ravel()
+    flat = bits.ravel()
     some = flat != 0
-    size = np.array(known.shape, "<i8").view(np.uint8)
+    size = np.array(bits.shape, "<i8").view(np.uint8)
     return np.concatenate([size, np.packbits(some), flat[some]])
 
 
@@ -179,11 +179,11 @@ def _with_zeros(stored: np.ndarray) -> np.ndarray:
     bits = stored[_SIZE : _SIZE - (-cells // 8)]
     # at most 8 times what was read is taken of the memory
     if len(shape) != 2 or min(shape) < 0 or 8 * len(bits) < cells:
-        raise ValueError("the bits of which cells are kept are cut off")
+        raise ValueError("the bits of which cells are above are cut off")
     some = np.unpackbits(bits, count=cells).view(bool)
-    known = np.zeros(cells, np.uint8)
-    known[some] = stored[_SIZE + len(bits) :]
-    return known.reshape(shape)
+    above = np.zeros(cells, np.uint8)
+    above[some] = stored[_SIZE + len(bits) :]
+    return above.reshape(shape)
 
 
 def _array(members: zipfile.ZipFile, name: str) -> np.ndarray:

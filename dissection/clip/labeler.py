@@ -43,6 +43,7 @@ class ClipLabeler:
     """
 
     name = "clip"
+    means = True
     quantile = None
 
     def __init__(self, config: ClipConfig, probe: Probe) -> None:

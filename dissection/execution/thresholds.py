@@ -46,15 +46,15 @@ def run_until_exact(job: Job, advance: Advance) -> Passed:
     restored, finished = passed.restored, job.plan.images(stale)
     passed = run_images(job.plan, job.store, job.shards(), advance, found)
     with job.timed("thresholds"):
-        found = _thresholds(job, passed)
-    return passed._replace(thresholds=found, restored=max(0, restored - finished))
+        # no threshold is below the one found first, and what exceeds that has been kept
+        exact = {n: torch.maximum(found[n], one) for n, one in _thresholds(job, passed).items()}
+    return passed._replace(thresholds=exact, restored=max(0, restored - finished))
 
 
 def _thresholds(job: Job, passed: Passed) -> dict[str, Tensor]:
     """Return the K-th largest of the values kept of each unit, (U,) float32 of each layer."""
-    total = job.ranks.total if job.ranks.world > 1 else None
     return {
-        name: collector.tail.threshold(total)
+        name: collector.tail.threshold(job.ranks.total)
         for name, collector in passed.collectors.items()
         if collector.tail is not None
     }

@@ -131,7 +131,7 @@ def _repeated(values: tuple[float, ...], times: int, device: torch.device) -> Te
 
 
 def _made(values: tuple[float, ...], times: int, device: torch.device) -> Tensor:
-    return torch.tensor(values, device=device).repeat(times)
+    return torch.tensor(values).repeat(times).to(device)
 
 
 _kept = lru_cache(maxsize=8)(_made)

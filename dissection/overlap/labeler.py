@@ -48,6 +48,7 @@ class OverlapLabeler:
     """
 
     name = "iou"
+    means = False
 
     def __init__(self, config: IouConfig, probe: Probe) -> None:
         self._config, self._probe = config, labelled(probe)

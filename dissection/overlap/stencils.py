@@ -170,7 +170,7 @@ def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[T
 
     while True:
         before = (change > 0) & ~like_the_start((change - 1).clamp_(min=0))
-        behind = (change < size) & like_the_start(change.minimum(size - 1))
+        behind = (change < size) & like_the_start(change.minimum(size - 1).clamp_(min=0))
         if not bool((before | behind).any()):
             break
         change += behind.to(torch.int64) - before.to(torch.int64)

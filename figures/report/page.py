@@ -20,7 +20,7 @@ from figures.report import browser, tables
 from figures.report.thumbnails import Thumbnails
 from figures.style import styled
 
-__all__ = ["write"]
+__all__ = ["Shown", "shown", "write"]
 
 PAGE = "index.html"
 
@@ -41,15 +41,15 @@ class Shown(NamedTuple):
     """Pixels of the page."""
 
 
-def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
+def write(inputs: Inputs, figures: Iterable[Drawing | Shown], folder: Path) -> Path:
     """Write index.html into a folder and return its path.
 
     Parameters
     ----------
     inputs : Inputs
         What the page is about.
-    drawings : iterable of Drawing
-        Its figures.
+    figures : iterable of Drawing or Shown
+        Its figures, some or all of them drawn already.
     folder : Path
         Made if it is missing. Where thumbnails are too many for the page, they lie there too.
 
@@ -79,7 +79,7 @@ def write(inputs: Inputs, drawings: Iterable[Drawing], folder: Path) -> Path:
         statements=tables.statements(inputs),
         tables=list(tables.tables(inputs)),
         cards=list(tables.cards(inputs)),
-        figures=[_shown(drawing) for drawing in drawings],
+        figures=[one if isinstance(one, Shown) else shown(one) for one in figures],
         notes=inputs.notes,
         units=units,
         data=_data(units),
@@ -98,7 +98,7 @@ def _data(units: dict[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _shown(drawing: Drawing) -> Shown:
+def shown(drawing: Drawing) -> Shown:
     """Return a figure as an image within the page, lines as SVG, photographs as WebP."""
     with styled():
         figure = render(drawing, words=False)

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ BESIDE = "thumbnails"
 """Folder of those that are too many, beside the page."""
 
 _QUALITY = 58
+# Photographs that wait to be made small, at most; two threads keep up with whoever decodes them
+_WAITING, _THREADS = 16, 2
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -31,12 +34,16 @@ class Thumbnails:
 
     def __init__(self) -> None:
         self._place: dict[tuple[str, int], int] = {}
-        self._pictures: list[bytes] = []
-        self.sizes: list[tuple[int, int]] = []
-        """(width, height) in pixels."""
+        self._made: list[Future[tuple[bytes, tuple[int, int]]]] = []
+        self._pool = ThreadPoolExecutor(_THREADS, "thumbnails")
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._made)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return (width, height) of each in pixels."""
+        return [made.result()[1] for made in self._made]
 
     def add(self, probe: str, number: int, photograph: Callable[[int], np.ndarray]) -> int:
         """Return the place of a photograph, which is made small when it is new.
@@ -52,13 +59,10 @@ class Thumbnails:
         """
         key = (probe, number)
         if key not in self._place:
-            self._place[key] = len(self._pictures)
-            picture = Image.fromarray(photograph(number))
-            picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-            memory = io.BytesIO()
-            picture.save(memory, "WEBP", quality=_QUALITY, method=4)
-            self._pictures.append(memory.getvalue())
-            self.sizes.append(picture.size)
+            self._place[key] = len(self._made)
+            self._made.append(self._pool.submit(_small, photograph(number)))
+            if len(self._made) > _WAITING:
+                self._made[-_WAITING].result()
         return self._place[key]
 
     def sources(self, folder: Path) -> list[str]:
@@ -81,16 +85,25 @@ class Thumbnails:
         for old in beside.glob("*.webp"):
             if old.stem.isdecimal():
                 old.unlink()
-        if sum(map(len, self._pictures)) <= EMBEDDED:
+        pictures = [made.result()[0] for made in self._made]
+        if sum(map(len, pictures)) <= EMBEDDED:
             return [
-                f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-                for data in self._pictures
+                f"data:image/webp;base64,{base64.b64encode(data).decode()}" for data in pictures
             ]
         beside.mkdir(exist_ok=True)
-        for number, data in enumerate(self._pictures):
+        for number, data in enumerate(pictures):
             with atomic(beside / f"{number}.webp", sync=False) as handle:
                 handle.write(data)
-        return [f"{BESIDE}/{number}.webp" for number in range(len(self._pictures))]
+        return [f"{BESIDE}/{number}.webp" for number in range(len(pictures))]
+
+
+def _small(photograph: np.ndarray) -> tuple[bytes, tuple[int, int]]:
+    """Return a photograph as a small WebP, and its size."""
+    picture = Image.fromarray(photograph)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    memory = io.BytesIO()
+    picture.save(memory, "WEBP", quality=_QUALITY, method=4)
+    return memory.getvalue(), picture.size
 
 
 def runs(mask: np.ndarray) -> str:

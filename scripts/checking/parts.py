@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from broden.system.parallel import processors
+from broden.system.processes import processors
 from checking.comparing import IMAGES, compared
 from checking.timing import NETWORKS, against_bare, synchronisations
 

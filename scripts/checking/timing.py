@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from checking.memory import InMemory, decoding_nothing
-from dissection.activations.device.exactness import float32
+from dissection.activations.device.exactness import exact_convolutions
 from dissection.api import dissect
 from dissection.config import Execution
 from dissection.networks.loading import Network, load
@@ -85,7 +85,7 @@ def _bare(network: Network, probe: InMemory, device: torch.device, batch_size: i
     module = network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     _wait(device)
     started = time.perf_counter()
-    with torch.inference_mode(), float32(device):
+    with torch.inference_mode(), exact_convolutions(device):
         for first in range(0, len(probe), batch_size):
             start = first % max(1, len(pixels) - batch_size + 1)
             cut = pixels[start : start + min(batch_size, len(probe) - first)]

@@ -9,9 +9,12 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from figures.drawing import FORMATS, save
+from figures.api import drawable
+from figures.drawing import FORMATS, encoded, render, save
 from figures.kinds import concepts, depth
 from figures.options import Options
+from figures.style import styled
+from tests.dissection import labelled
 from tests.figures.drawable import given, labelling
 
 ROOT = Path(__file__).parents[2]
@@ -79,3 +82,16 @@ def test_names_of_networks_cannot_lead_out_of_the_folder(tmp_path, name):
     for path in save(drawing, tmp_path / "in", ["svg"]):
         assert path.parent == tmp_path / "in"
         assert path.is_file()
+
+
+@pytest.mark.parametrize("form", ["svg", "pdf", "png"])
+def test_a_figure_is_the_same_bytes_whatever_was_drawn_before(form, tmp_path):
+    results = labelled.published(tmp_path)
+
+    def drawn():
+        with styled():
+            return {one.name: encoded(render(one), form, 60) for one in drawable(results).drawings}
+
+    first, again = drawn(), drawn()
+    assert len(first) > 8
+    assert [name for name in first if again[name] != first[name]] == []

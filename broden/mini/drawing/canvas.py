@@ -102,16 +102,18 @@ class Canvas:
 
     def picture(self) -> np.ndarray:
         """Return the antialiased picture, float32 (SIDE, SIDE, 3) in 0..255."""
-        numbers = np.asarray(self._map)
+        # as indices are: else every look-up converts them
+        numbers = np.asarray(self._map).astype(np.intp)
         colours = np.array([shape.look.colour for shape in self._shapes], np.float32)
-        rgb = np.take(colours, numbers, axis=0)
+        # a plane for each channel: loops over three numbers take several times as long
+        rgb = np.take(colours.T, numbers, axis=1)
         for number, shape in enumerate(self._shapes):
             if shape.look.pattern is not None:
                 self._bear(rgb, numbers, number, shape, shape.look.pattern)
-        rgb *= self._shading(numbers)[..., None]
+        rgb *= self._shading(numbers)
         np.clip(rgb, 0, 255, out=rgb)
-        halves = rgb[0::2] + rgb[1::2]
-        return (halves[:, 0::2] + halves[:, 1::2]) * np.float32(0.25)
+        halves = rgb[:, 0::2] + rgb[:, 1::2]
+        return ((halves[..., 0::2] + halves[..., 1::2]) * np.float32(0.25)).transpose(1, 2, 0)
 
     def _bear(
         self, rgb: np.ndarray, numbers: np.ndarray, number: int, shape: _Shape, pattern: str
@@ -126,10 +128,10 @@ class Canvas:
         pitch = look.pitch * _SCALE
         mix = patterns.evaluate(pattern, rows, columns, pitch, look.angle, shape.offset)
         mix *= mask
-        window = rgb[rows, columns]
-        # channel by channel: fancy indexing over the mask takes ten times as long
-        for channel, (colour, accent) in enumerate(zip(look.colour, look.accent, strict=True)):
-            window[..., channel] += mix * np.float32((accent - colour) * look.contrast)
+        window = rgb[:, rows, columns]
+        # fancy indexing over the mask takes ten times as long
+        for channel, colour, accent in zip(window, look.colour, look.accent, strict=True):
+            channel += mix * np.float32((accent - colour) * look.contrast)
 
     def _shading(self, numbers: np.ndarray) -> np.ndarray:
         """Return the light on each pixel: a ramp across each shape, and the shadows."""
@@ -213,6 +215,8 @@ def majority(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     mixed = np.flatnonzero(blocks.max(0) != blocks.min(0))
     for plane, lookup in zip(out, labels.T, strict=True):
         votes = np.sort(lookup[blocks[:, mixed].T], axis=1)
-        counts = (votes[:, :, None] == votes[:, None, :]).sum(2)
+        counts = np.zeros(votes.shape, np.uint8)
+        for vote in votes.T:
+            counts += votes == vote[:, None]
         plane[mixed] = votes[np.arange(len(votes)), counts.argmax(1)]
     return out.reshape(-1, GRID, GRID)

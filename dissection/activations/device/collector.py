@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import Cells, neighbourhood, unpack
+from dissection.activations.cells import Cells, above_of, neighbourhood, unpack
 from dissection.activations.collect import LayerCollector, NotFiniteError, _due
 from dissection.activations.device.courier import Courier
 from dissection.activations.device.packing import chosen, packed, running
@@ -53,8 +53,8 @@ class _Batch:
         return self.offset + image, unit
 
 
-_POOLED = frozenset({"mean", "maximum", "minimum"})
-_ALL = _POOLED | {"known", "kept", "values", "bound"}
+_POOLED = frozenset({"maximum", "minimum"})
+_ALL = _POOLED | {"above", "kept", "values", "bound", "tied"}
 
 
 class DeviceCollector(LayerCollector):
@@ -73,7 +73,9 @@ class DeviceCollector(LayerCollector):
     courier : Courier, optional
         What brings things to the host; shared by the layers, and told to send after each batch.
     floor : Tensor, optional
-        (U,) float32 finite, no threshold is below it.
+        (U,) float32, no threshold is below it.
+    means : bool
+        Keep the mean of each map.
     """
 
     tail: CountedTail | None
@@ -86,11 +88,12 @@ class DeviceCollector(LayerCollector):
         presumed: Callable[[int], int] | None = None,
         courier: Courier | None = None,
         floor: Tensor | None = None,
+        means: bool = True,
     ):
         self.tail = None if tail_size is None else CountedTail(units, tail_size, device)
         if self.tail is not None and floor is not None:
             self.tail.bound = floor
-        self._units, self._presumed = units, presumed
+        self._units, self._presumed, self._means = units, presumed, means
         self._courier = courier or Courier(torch.device(device))
         self._bounded = floor is not None
         self._seen = 0
@@ -110,7 +113,10 @@ class DeviceCollector(LayerCollector):
         batch = _Batch(len(cells), offset, _POOLED if self.tail is None else _ALL)
         self._open.append(batch)
         self._sent = False
-        self._send(batch, "mean", cells.mean((1, 2)))
+        if self._means:
+            self._send(batch, "mean", cells.mean((1, 2)))
+        else:
+            batch.arrays["mean"] = np.empty((len(cells), 0), np.float32)
         self._send(batch, "minimum", cells.amin((1, 2)))
         self._send(batch, "maximum", cells.amax((1, 2)))
         if self.tail is not None:
@@ -158,31 +164,40 @@ class DeviceCollector(LayerCollector):
         _check(batches)
         parts = {
             name: np.concatenate([batch.arrays[name] for batch in batches])
-            for name in ("known", "kept", "values", "mean", "maximum")
+            for name in ("above", "kept", "values", "mean", "maximum")
             if name in batches[0].arrays
         }
         if self.tail is None:
             return no_cells(parts["mean"], parts["maximum"])
         parts["kept"] = parts["kept"].astype(np.int64)
-        return Cells(**parts, bound=batches[-1].arrays["bound"].copy())
+        bound = batches[-1].arrays["bound"].copy()
+        # what equals it is above the bounds of batches that had a lower one
+        ties = np.zeros(len(bound), np.int64)
+        for batch in batches:
+            ties += np.where(batch.arrays["bound"] == bound, batch.arrays["tied"], 0)
+        return Cells(**parts, bound=bound, ties=ties)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
         """Continue behind a shard, see `LayerCollector`."""
         if self.tail is None:
             return
         device = self.tail.bound.device
-        self.tail.bound = torch.maximum(self.tail.bound, torch.from_numpy(cells.bound).to(device))
+        self.tail.raise_to(torch.from_numpy(cells.bound.copy()).to(device))
         bound = self.tail.bound.cpu().numpy()
         self._bounded = bool(np.isfinite(bound).all())
-        for image in range(len(cells.mean)):
+        ties = np.where(cells.bound == bound, cells.ties, 0)
+        for image in range(len(cells.maximum)):
             maps = unpack(cells, grid, np.array([image])).reshape(-1, self._units)
+            held = above_of(cells, grid, np.array([image])).reshape(-1, self._units)
+            ties += (held & (maps == bound)).sum(0)
             cell, unit = np.nonzero(maps > bound)
             counts = np.bincount(unit, minlength=self._units)
             values, of, here = (
                 torch.from_numpy(part).to(device) for part in (maps[cell, unit], unit, counts)
             )
             self.tail.add_counted(values, of, here, counts)
-        self._seen += len(cells.mean)
+        self.tail.ties += torch.from_numpy(ties).to(device)
+        self._seen += len(cells.maximum)
 
     def _send(self, batch: _Batch, name: str, tensor: Tensor) -> None:
         self._courier.add(tensor, partial(batch.arrays.__setitem__, name))
@@ -196,8 +211,10 @@ class DeviceCollector(LayerCollector):
             self._raise_bound(tail, batch.images)
         above = cells > tail.bound
         keep = neighbourhood(above).flatten(1)
-        self._send(batch, "known", packed(keep))
+        self._send(batch, "above", packed(above.flatten(1)))
         self._send(batch, "bound", tail.bound)
+        tied = (cells == tail.bound).sum((0, 1, 2), dtype=torch.int32)
+        self._send(batch, "tied", tied)
         kept = running(keep)
 
         def counted(number: np.ndarray) -> None:
@@ -217,6 +234,8 @@ class DeviceCollector(LayerCollector):
             place = chosen(before, int(number.sum()))
             values = cells.view(-1).index_select(0, place)
             tail.add_counted(values, place % self._units, here.long(), number.astype(np.int64))
+            # the bound may have risen since: what equals it now was above it then
+            tail.ties = tail.ties + (cells == tail.bound).sum((0, 1, 2))
             self._raise_bound(tail, images)
 
         self._courier.add(here, counted)

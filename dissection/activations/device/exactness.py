@@ -4,11 +4,22 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-__all__ = ["float32"]
+__all__ = ["exact_convolutions"]
 
 
-def float32(device: torch.device) -> AbstractContextManager:
-    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default."""
+def exact_convolutions(device: torch.device) -> AbstractContextManager:
+    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    context manager
+        In which they do not; other devices never do.
+    """
     if device.type != "cuda":
         return nullcontext()
     cudnn = torch.backends.cudnn

@@ -53,7 +53,7 @@ class CountedTail(Tail):
 
     def holds(self, rank: int | None) -> bool:
         """Tell whether a unit has so many values, by default K, see `Tail.select`."""
-        return self._most() >= self._rank(rank)
+        return self._most() >= (self.size if rank is None else min(rank, self.size))
 
     def _most(self) -> int:
         return int(self._filled.max())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from broden.mini.scenes import SCENES
 from broden.mini.vocabulary import MAIN
@@ -73,6 +72,9 @@ class SmallResNet(nn.Module):
 
 
 def _stage(before: int, width: int, stride: int) -> nn.Sequential:
+    # takes a second to import, and other networks need it not
+    from torchvision.models.resnet import BasicBlock
+
     shortcut = None
     if stride > 1 or before != width:
         shortcut = nn.Sequential(

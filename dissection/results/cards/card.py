@@ -79,6 +79,7 @@ def content_key(settings: dict) -> str:
         "probe": settings["probe"]["digest"],
         "layers": settings["layers"],
         "quantile": settings.get("quantile"),
+        "means": "clip" in settings,
         "precision": settings["precision"],
         "shards": [FORMAT, SHARD_IMAGES, settings["probe"]["images"]],
     }

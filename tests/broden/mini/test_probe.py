@@ -59,7 +59,7 @@ def test_several_processes_write_the_same_set(path, tmp_path):
 
 
 def test_processes_that_fail_are_reported(monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(probe_file.sys, "executable", "/bin/false")
+    monkeypatch.setattr("broden.system.processes.sys.executable", "/bin/false")
     with pytest.raises(RuntimeError, match="ended early"):
         probe_file.build(tmp_path / "a.h5", 4, 1, processes=2)
     assert not list(tmp_path.iterdir())

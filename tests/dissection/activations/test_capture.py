@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dissection.activations.capture import capture, collect
+from dissection.activations.capture import capture, collect, run_through
 from dissection.networks.layers import probe_layers
 from tests.dissection.small_networks import (
     SIZE,
@@ -255,3 +255,18 @@ def test_collect_names_what_it_cannot_give():
         collect(seeded(Odd), "argmax", images())
     with pytest.raises(RuntimeError, match="layer dead did not run"):
         collect(seeded(Residual), "dead", images())
+
+
+def test_all_of_a_network_runs_as_a_pass_of_ours_does():
+    seen = []
+
+    class Looks(nn.Module):
+        def forward(self, images):
+            seen.append((torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")))
+            return images
+
+    for precision in ("fp32", "bf16"):
+        run_through(Looks(), torch.zeros(1, 3, 4, 4), precision)
+    assert seen == [(True, False), (True, True)]
+    with pytest.raises(ValueError, match="unknown precision 'fp8'"):
+        run_through(Looks(), torch.zeros(1, 3, 4, 4), "fp8")

@@ -63,7 +63,8 @@ def whole_maps(seed, cells, high, units=4, images=2):
     ("cells", "pixels"), sorted({pair for c, p in SHAPES for pair in zip(c, p, strict=True)})
 )
 def test_blocks_of_an_axis_are_the_rows_of_the_upsampling_matrix(cells, pixels):
-    first, weight = (part.numpy() for part in axis(cells, pixels))
+    first, size, weight = (part.numpy() for part in axis(cells, pixels))
+    np.testing.assert_array_equal((~np.isnan(weight)).sum(0), size)
     matrix = np.zeros((pixels, cells))
     seen = []
     for block in range(cells + 1):
@@ -170,8 +171,7 @@ def test_no_pixel_is_evaluated_twice(cells, pixels):
     runs = evaluate(
         torch.from_numpy(maps.transpose(0, 2, 3, 1).copy()), torch.from_numpy(threshold), on
     )
-    step = torch.arange(len(runs.active))[:, None]
-    active = (runs.map * pixels[0] * pixels[1] + runs.first + step)[runs.active]
+    active = runs.pixels(runs.map * pixels[0] * pixels[1])
     assert len(active.unique()) == len(active) == references.masks(maps, threshold, pixels).sum()
 
 
@@ -179,7 +179,7 @@ def test_nothing_is_evaluated_where_no_cell_is_above():
     on = stencils((4, 4), (8, 8))
     runs = evaluate(torch.zeros(2, 4, 4, 3), torch.zeros(3), on)
     assert len(runs.map) == 0
-    assert runs.active.shape == (2, 0)
+    assert len(runs.pixels(runs.map)) == 0
 
 
 @few
