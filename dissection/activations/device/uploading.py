@@ -1,16 +1,25 @@
-"""Batches brought to a device while the one before is in the network."""
+"""What is brought to a device while it works on something else."""
 
 from collections.abc import Generator, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["pinned", "uploaded"]
+__all__ = ["pinned", "sent", "uploaded"]
 
 
 def pinned(device: torch.device) -> bool:
     """Tell whether what goes to a device is best made in memory that it reads by itself."""
     return device.type == "cuda"
+
+
+def sent(array: np.ndarray, device: torch.device | str) -> Tensor:
+    """Return an array on a device; to a GPU it goes when what was asked of that is done."""
+    there = torch.device(device)
+    if pinned(there):
+        return torch.from_numpy(array).pin_memory().to(there, non_blocking=True)
+    return torch.from_numpy(array).to(there)
 
 
 def uploaded(batches: Iterable[Tensor], device: torch.device) -> Generator[Tensor, None, None]:

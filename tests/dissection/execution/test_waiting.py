@@ -13,12 +13,16 @@ from torch import nn
 from torch.utils._pytree import tree_flatten
 
 from dissection.activations import forward
+from dissection.activations.cells import unpack
+from dissection.activations.device.unpacking import unpacked
 from dissection.activations.forward import Plan, run_images
 from dissection.activations.shards import ShardStore
+from dissection.execution.passes import fold_shards
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
 from dissection.networks.preprocessing import Preprocessing
-from tests.dissection.execution.test_device import Far, FarDevice
+from dissection.overlap.counting import Counting
+from tests.dissection.execution.test_device import Far, FarDevice, SameThread
 from tests.dissection.probes import corner_images, write_probe
 
 aten = torch.ops.aten
@@ -181,6 +185,71 @@ def test_every_kind_of_wait_is_seen(name, asks):
         asks(torch.tensor([1.0, 2.0]).to(Far.DEVICE))
         # the tensor itself was copied there
         assert waits.calls[name] == 1 + (name == "copy to the device")
+
+
+def counted_on(device, probe, folder):
+    """Count what a pass on the CPU left, on a device."""
+    plan, store, found = passed("cpu", probe, folder)
+    thresholds = {n: one.tail.threshold(TOTAL).to(device) for n, one in found.collectors.items()}
+    fold = Counting(probe, LAYERS, thresholds, found.tops)
+    fold_shards(store, plan.shards(), [fold], torch.device(device), lambda number: None)
+    return fold
+
+
+@pytest.fixture
+def same_thread(monkeypatch):
+    monkeypatch.setattr("broden.system.parallel.ThreadPoolExecutor", SameThread)
+
+
+def test_a_device_counts_what_the_cpu_counts(probe, tmp_path, same_thread):
+    wanted = counted_on("cpu", probe, tmp_path / "near")
+    with FarDevice():
+        found = counted_on(Far.DEVICE, probe, tmp_path / "far")
+        for name, counts in wanted.counts.items():
+            for one, other in zip(found.counts[name], counts, strict=True):
+                assert one.device.type == Far.DEVICE
+                np.testing.assert_array_equal(one.cpu(), other)
+            np.testing.assert_array_equal(found.masks[name], wanted.masks[name])
+    assert all(counts.intersection.any() for counts in wanted.counts.values())
+
+
+#: Calls that wait, of a shard and layer, as they are now; none may be more. Labels are copied once
+#: for both layers, and copies to a GPU do not wait.
+COUNTING = {
+    "nonzero": 5, "repeat_interleave": 5, "bincount": 3, "item": 3,
+    "copy from the device": 2, "copy to the device": 8,
+}  # fmt: skip
+
+
+def test_the_waits_of_counting_a_shard_are_few(probe, tmp_path, same_thread):
+    with Waits() as waits:
+        plan, store, found = passed("cpu", probe, tmp_path)
+        thresholds = {
+            n: one.tail.threshold(TOTAL).to(Far.DEVICE) for n, one in found.collectors.items()
+        }
+        fold = Counting(probe, LAYERS, thresholds, found.tops)
+        waits.calls.clear()
+        fold_shards(store, plan.shards(), [fold], torch.device(Far.DEVICE), lambda number: None)
+    shards = len(plan.shards()) * len(LAYERS)
+    each = {name: number / shards for name, number in waits.calls.items()}
+    assert each.keys() <= COUNTING.keys(), each
+    assert all(number <= COUNTING[name] for name, number in each.items()), each
+
+
+@pytest.mark.parametrize("quantile", [0.02, 0.9])
+def test_maps_are_unpacked_on_a_device_without_waiting(probe, tmp_path, quantile):
+    plan, store, _ = passed("cpu", probe, tmp_path, quantile)
+    for number in plan.shards():
+        shard = store.read(number)
+        for images in (np.arange(len(shard.images)), np.array([1, 0]), np.array([2])):
+            for cells in shard.layers.values():
+                with Waits() as waits:
+                    far = unpacked(cells, GRID, images, torch.device(Far.DEVICE))
+                    # two go there; the shifts are made there
+                    assert waits.calls == {"copy to the device": 2}
+                    assert far.device.type == Far.DEVICE
+                    found = far.cpu().numpy()
+                np.testing.assert_array_equal(found, unpack(cells, GRID, images))
 
 
 def test_nan_on_a_device_names_layer_unit_and_image(probe, tmp_path):
