@@ -27,7 +27,7 @@ from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
 from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore
-from dissection.activations.top import Top, merge_top, no_images, top_of
+from dissection.activations.top import Top, no_images, with_block
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
 
@@ -212,7 +212,7 @@ class _Taken:
 
     def _rank(self, shard: Shard) -> None:
         for name, cells in shard.layers.items():
-            self.tops[name] = merge_top([self.tops[name], top_of(shard.images, cells.maximum)])
+            self.tops[name] = with_block(self.tops[name], shard.images, cells.maximum)
 
 
 def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) -> set[int]:

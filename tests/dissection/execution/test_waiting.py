@@ -14,6 +14,8 @@ from torch.utils._pytree import tree_flatten
 
 from dissection.activations import forward
 from dissection.activations.cells import unpack
+from dissection.activations.collect import Collector
+from dissection.activations.device.collector import DeviceCollector
 from dissection.activations.device.unpacking import unpacked
 from dissection.activations.forward import Plan, run_images
 from dissection.activations.shards import ShardStore
@@ -23,7 +25,7 @@ from dissection.networks.loading import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.overlap.counting import Counting
 from tests.dissection.execution.test_device import Far, FarDevice, SameThread
-from tests.dissection.probes import corner_images, write_probe
+from tests.dissection.probes import corner_images, layer, write_probe
 
 aten = torch.ops.aten
 TOTAL = torch.clone
@@ -109,10 +111,11 @@ def small_shards(monkeypatch):
         yield
 
 
-def passed(device, probe, folder, quantile=0.1, batch=2, numbers=None):
+def passed(device, probe, folder, quantile=0.1, batch=2, numbers=None, floors=None):
     plan = Plan(NETWORK, probe, LAYERS, quantile, True, "fp32", torch.device(device), batch, 0)
     store = ShardStore(folder, "key")
-    found = run_images(plan, store, plan.shards() if numbers is None else numbers, int)
+    numbers = plan.shards() if numbers is None else numbers
+    found = run_images(plan, store, numbers, int, floors)
     return plan, store, found
 
 
@@ -250,6 +253,52 @@ def test_maps_are_unpacked_on_a_device_without_waiting(probe, tmp_path, quantile
                     assert far.device.type == Far.DEVICE
                     found = far.cpu().numpy()
                 np.testing.assert_array_equal(found, unpack(cells, GRID, images))
+
+
+def test_floors_are_the_bounds_of_a_pass_that_runs_again(probe, tmp_path):
+    _, _, wanted = passed("cpu", probe, tmp_path / "near")
+    exact = {n: one.tail.threshold(TOTAL) for n, one in wanted.collectors.items()}
+    with FarDevice():
+        floors = {name: floor.to(Far.DEVICE) for name, floor in exact.items()}
+        _, _, found = passed(Far.DEVICE, probe, tmp_path / "far", floors=floors)
+        for name, one in found.collectors.items():
+            assert one.tail.threshold(TOTAL).cpu().tolist() == exact[name].tolist()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_collects_what_the_cpu_collects():
+    maps = [layer(seed, 64, 6, (14, 14)) for seed in range(6)]
+    near = Collector(6, 60, "cpu")
+    far = DeviceCollector(6, 60, "cuda")
+    with torch.inference_mode():
+        for part in maps:
+            for one, there in ((near, "cpu"), (far, "cuda")):
+                one(torch.from_numpy(part).to(there, memory_format=torch.channels_last))
+            far.close_shard()
+            wanted, found = near.take((14, 14)), far.take((14, 14))
+            np.testing.assert_array_equal(found.maximum, wanted.maximum)
+            np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-5, atol=1e-6)
+            images = np.arange(len(part))
+            there = unpacked(found, (14, 14), images, torch.device("cuda")).cpu().numpy()
+            here = unpack(found, (14, 14), images)
+            np.testing.assert_array_equal(there, here)
+            kept = np.isfinite(unpack(wanted, (14, 14), images))
+            np.testing.assert_array_equal(here[kept], part.transpose(0, 2, 3, 1)[kept])
+        thresholds = [one.tail.threshold(TOTAL).cpu().numpy() for one in (near, far)]
+    assert thresholds[0].tobytes() == thresholds[1].tobytes()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_is_waited_for_by_events_alone(probe, tmp_path):
+    """Once its constants are there, nothing that CUDA calls synchronizing runs in a pass."""
+    passed("cuda", probe, tmp_path / "warm")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        passed("cuda", probe, tmp_path / "far")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_nan_on_a_device_names_layer_unit_and_image(probe, tmp_path):
