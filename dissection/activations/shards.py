@@ -119,6 +119,8 @@ class ShardStore:
                 if (header["format"], header["key"]) != (FORMAT, self.key):
                     raise ShardError(f"{path} belongs to a run with other settings")
                 images = _array(members, "images")
+                if images.dtype != np.int64 or images.ndim != 1:
+                    raise ValueError("the numbers of its images are no row of integers")
                 if wanted is None:
                     wanted = dict.fromkeys(header["layers"], Cells._fields)
                 layers = {

@@ -4,6 +4,7 @@ import json
 import threading
 
 import benchmark
+import numpy as np
 import pytest
 import torch
 
@@ -125,7 +126,7 @@ def test_the_bare_pass_ends_behind_the_last_layer(probe):
         module.register_forward_hook(lambda *now, name=name: ran.append((name, now[2].dtype)))
     with ProbeSet(probe) as opened:
         plan = m.planned(network, ["layer2"], opened, "bf16", Execution("cpu", 8))
-        pixels = next(iter(m.decoded(plan, [(0, 20)])))
+        pixels = next(iter(m.decoded(plan, [range(20)])))
     ran.clear()
     m.bare(plan, pixels, 20, False)
     # rounded as the run rounds, in as many batches
@@ -146,4 +147,6 @@ def test_the_bare_pass_has_the_batches_of_a_run(probe):
     with ProbeSet(probe) as opened:
         many = Repeated(opened, 150)
         plan = m.planned(load("mini_random"), ["layer2"], many, "fp32", Execution("cpu", 48))
-        assert m.spans(plan, 140) == [(0, 48), (48, 64), (64, 112), (112, 128), (128, 140)]
+        assert [len(cut) for cut in m.cuts(plan, 140)] == [48, 2, 48, 2, 40]
+        shown = np.concatenate(m.cuts(plan, 150))
+        assert sorted(shown.tolist()) == list(range(150))

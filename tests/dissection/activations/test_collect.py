@@ -216,7 +216,7 @@ def stored(folder, kept, starts):
     """Return the bytes of the shards that hold these cells."""
     store = ShardStore(folder, "key")
     for number, (cells, start) in enumerate(zip(kept, starts, strict=True)):
-        store.write(number, Shard(start, {"a": cells}))
+        store.write(number, Shard(np.arange(start, start + len(cells.kept)), {"a": cells}))
     return [store.path(number).read_bytes() for number in range(len(kept))]
 
 
@@ -273,21 +273,3 @@ def test_shards_of_two_halves_hold_what_the_whole_needs(seed, quantile):
         collector, kept = collect(half, size, [[5, 5], [len(half) - 10]])
         assert_needed_are_kept(half, wanted, kept)
         assert (collector.tail.select().numpy() <= wanted).all()
-
-
-def test_shard_whose_bound_pruned_the_others_may_be_missing(tmp_path):
-    # saturation: the last shard's bound is the threshold itself, and no cell exceeds it
-    maps = np.minimum(layer(12, IMAGES, 1, GRID), 0.4)
-    maps[14:, 0, 1, :3] = 0.5
-    wanted = references.kth_largest(maps.reshape(1, -1), 44)
-    _, kept = collect(maps, 44, SHARDS)
-    assert kept[3].bound < kept[4].bound == wanted == [0.5]
-    store = ShardStore(tmp_path / "shards", "key")
-    for number in range(4):
-        store.write(number, Shard(STARTS[number], {"a": kept[number]}))
-        store.prune(number, {"a": kept[4].bound}, {"a": GRID})
-    again = Collector(1, 44, "cpu")
-    for number in range(4):
-        again.restore(store.read(number).layers["a"], GRID)
-    collect(maps[STARTS[4] :], 44, SHARDS[4:], again)
-    np.testing.assert_array_equal(threshold(again), wanted)

@@ -29,6 +29,12 @@ def alone(values):
     return values
 
 
+def kth(values, rank, total=alone):
+    """Return the value of a rank where nothing is tied to a bound."""
+    nothing = torch.full(values.shape[:1], -math.inf), torch.zeros(len(values), dtype=torch.int64)
+    return kth_largest(values, rank, total, *nothing)
+
+
 def tied(rng, *shape):
     """Return floats of which many are equal."""
     return rng.integers(-6, 7, shape).astype(np.float32) / 4
@@ -75,7 +81,7 @@ def test_tail_of_any_batches_is_the_sort(data):
             assert (bound <= expected).all()
             previous = bound.copy()
     np.testing.assert_array_equal(tail.select().numpy(), expected)
-    np.testing.assert_array_equal(tail.threshold(alone, alone).numpy(), expected)
+    np.testing.assert_array_equal(tail.threshold(alone).numpy(), expected)
     assert ((values > expected[:, None]).sum(1) < size).all()
 
 
@@ -178,7 +184,7 @@ def test_largest_come_first(count):
 def test_bisected_value_is_the_sorted_one(values, data):
     k = data.draw(st.integers(1, len(values)))
     row = torch.tensor([values])
-    found = kth_largest(row, k, torch.tensor([-math.inf]), alone)
+    found = kth(row, k)
     assert found.item() == sorted(row[0].tolist(), reverse=True)[k - 1]
 
 
@@ -187,41 +193,44 @@ def test_bisection_finds_every_rank_of_floats_of_any_bits():
     values = bits.view(np.float32)
     values = values[np.isfinite(values)][:1200].reshape(2, 600)
     for k in (1, 2, 300, 599, 600):
-        found = kth_largest(torch.from_numpy(values), k, torch.full((2,), -math.inf), alone)
+        found = kth(torch.from_numpy(values), k)
         np.testing.assert_array_equal(found.numpy(), references.kth_largest(values, k))
 
 
 def test_missing_values_count_for_nothing():
     values = torch.tensor([[3.0, -math.inf, -math.inf], [-math.inf, 1.0, 2.0]])
-    floor = torch.tensor([-5.0, -math.inf])
-    assert kth_largest(values, 2, floor, alone).tolist() == [-5.0, 1.0]
-
-
-def test_floor_is_returned_where_all_ranks_have_fewer_values():
-    floor = torch.tensor([-5.0, 7.0])
+    assert kth(values, 2).tolist() == [-math.inf, 1.0]
     for width in (0, 1, 2):
-        assert kth_largest(torch.ones(2, width), 3, floor, alone).tolist() == [-5.0, 7.0]
+        assert kth(torch.ones(2, width), 3).tolist() == [-math.inf] * 2
+
+
+@few
+@given(st.integers(0, 2**32), st.integers(1, 12), st.integers(-6, 6))
+def test_a_bound_stands_for_the_values_that_equal_it(seed, rank, bound):
+    values = tied(np.random.default_rng(seed), 3, 12)
+    bound = np.full(3, bound / 4, np.float32)
+    ties = (values == bound[:, None]).sum(1)
+    # some of those that are counted are held as well
+    held = np.where(values == bound[:, None], np.float32(-np.inf), values)
+    held[:, :4] = values[:, :4]
+    parts = (torch.from_numpy(part) for part in (bound, ties))
+    found = kth_largest(torch.from_numpy(held), rank, alone, *parts)
+    np.testing.assert_array_equal(found.numpy(), references.kth_largest(values, rank))
 
 
 def over_two_ranks(parts, work):
-    """Do the work in a thread for each part, with the sum and the largest of both."""
+    """Do the work in a thread for each part, with the sum of both."""
     barrier, shared = threading.Barrier(2), [None, None]
 
     def run(rank):
-        def joined(values, join):
+        def total(values):
             shared[rank] = values
             barrier.wait()
-            result = join(*shared)
+            result = torch.add(*shared)
             barrier.wait()
             return result
 
-        def total(values):
-            return joined(values, torch.add)
-
-        def highest(values):
-            return joined(values, torch.maximum)
-
-        return work(parts[rank], total, highest)
+        return work(parts[rank], total)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(run, range(2)))
@@ -233,9 +242,8 @@ def test_two_ranks_find_what_one_finds():
     values[3] = AWKWARD[0]
     expected = references.kth_largest(values, 17)
     values = values[:, rng.permutation(100)]
-    floor = torch.full((4,), -math.inf)
     parts = [torch.from_numpy(part) for part in np.split(values, [23], 1)]
-    for found in over_two_ranks(parts, lambda part, total, _: kth_largest(part, 17, floor, total)):
+    for found in over_two_ranks(parts, lambda part, total: kth(part, 17, total)):
         np.testing.assert_array_equal(found.numpy(), expected)
 
 
@@ -243,13 +251,13 @@ def test_tails_of_two_ranks_have_one_threshold():
     values = tied(np.random.default_rng(6), 3, 80)
     expected = references.kth_largest(values, 21)
 
-    def work(part, total, highest):
+    def work(part, total):
         tail = Tail(3, 21)
         for column in np.array_split(part, 7, axis=1):
             tail.add_all(torch.from_numpy(column))
             tail.select()
         assert (tail.bound.numpy() <= expected).all()
-        return tail.threshold(total, highest)
+        return tail.threshold(total)
 
     for found in over_two_ranks(np.split(values, [30], 1), work):
         np.testing.assert_array_equal(found.numpy(), expected)
@@ -267,18 +275,54 @@ def test_ordered_bits_sort_as_the_floats():
 def test_rank_without_images_finds_what_the_others_find():
     values = tied(np.random.default_rng(7), 3, 40)
 
-    def work(part, total, highest):
+    def work(part, total):
         tail = Tail(3, 5)
         if part.shape[1]:
             tail.add_all(torch.from_numpy(part))
-        return tail.threshold(total, highest)
+        return tail.threshold(total)
 
     for found in over_two_ranks(np.split(values, [40], 1), work):
         np.testing.assert_array_equal(found.numpy(), references.kth_largest(values, 5))
 
 
-def test_rank_whose_values_are_all_at_the_bound_has_it_as_threshold():
+def test_unit_whose_values_are_all_at_the_bound_has_it_as_threshold():
     tail = Tail(2, 3)
     tail.bound = torch.tensor([0.0, 6.0])
+    tail.ties += torch.tensor([3, 2])
     tail.add(torch.empty(0), torch.empty(0, dtype=torch.int64))
-    assert tail.threshold(alone, alone).tolist() == [0.0, 6.0]
+    # a third value that reaches 6 is not known of
+    assert tail.threshold(alone).tolist() == [0.0, -math.inf]
+
+
+@few
+@given(st.integers(0, 2**32), st.integers(1, 12), st.lists(st.integers(1, 9), min_size=4))
+def test_a_bound_of_any_rank_is_found_out_or_held(seed, size, widths):
+    """What exceeds the bound is added, what equals it counted."""
+    rng = np.random.default_rng(seed)
+    widths = [*widths, size]
+    values = tied(rng, 4, sum(widths))
+    exact, tail, start = references.kth_largest(values, size), Tail(4, size), 0
+    for width in widths:
+        part = torch.from_numpy(values[:, start : start + width])
+        unit, column = (part > tail.bound[:, None]).nonzero(as_tuple=True)
+        tail.add(part[unit, column], unit)
+        before = tail.bound
+        tail.select(int(rng.integers(1, size + 1)))
+        equal = (part == tail.bound[:, None]).sum(1)
+        tail.ties += torch.where(tail.bound > before, 0, equal)
+        start += width
+    found, held = tail.threshold(alone).numpy(), tail.bound.numpy() <= exact
+    np.testing.assert_array_equal(found[held], exact[held])
+    assert (found[~held] < tail.bound.numpy()[~held]).all()
+    assert (found <= exact).all()
+
+
+def test_all_but_the_largest_of_a_long_batch_is_left_out_and_the_batch_as_it_was():
+    values = tied(np.random.default_rng(8), 3, 10_000)
+    batch = torch.from_numpy(values.copy())
+    tail = Tail(3, 7)
+    tail.add_all(batch)
+    tail.add_all(batch[:, :5])
+    np.testing.assert_array_equal(batch.numpy(), values)
+    both = np.concatenate([values, values[:, :5]], 1)
+    np.testing.assert_array_equal(tail.select().numpy(), references.kth_largest(both, 7))

@@ -3,6 +3,7 @@ import gc
 import json
 import os
 import pickle
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,9 +13,15 @@ from hypothesis import strategies as st
 
 from broden.system.files import atomic
 from dissection.activations.cells import Cells, pack, prune, unpack
-from dissection.activations.shards import Shard, ShardError, ShardStore
+from dissection.activations.shards import (
+    Shard,
+    ShardError,
+    ShardStore,
+    _with_zeros,
+    _without_zeros,
+)
 from tests.dissection import references
-from tests.dissection.probes import collect, layer
+from tests.dissection.probes import layer
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 GRID, UNITS = (3, 5), 6
@@ -24,11 +31,12 @@ def some_cells(seed=0, images=4, units=UNITS, grid=GRID, share=0.3):
     """Return random cells and the (N, h, w, U) maps they came from, -inf where not kept."""
     rng = np.random.default_rng(seed)
     maps = rng.normal(size=(images, *grid, units)).astype(np.float32)
-    keep = rng.random(maps.shape) < share
-    packed = pack(torch.from_numpy(maps), torch.from_numpy(keep))
+    above = rng.random(maps.shape) < share
+    packed = pack(torch.from_numpy(maps), torch.from_numpy(above))
     pooled = maps.mean((1, 2)), maps.max((1, 2))
-    bound = rng.normal(size=units).astype(np.float32)
-    return Cells(*packed, *pooled, bound), np.where(keep, maps, np.float32(-np.inf))
+    bound, ties = rng.normal(size=units).astype(np.float32), rng.integers(0, 9, units)
+    kept = references.neighbourhood(above.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    return Cells(*packed, *pooled, bound, ties), np.where(kept, maps, np.float32(-np.inf))
 
 
 def same(first, second):
@@ -39,7 +47,7 @@ def same(first, second):
         for a, b in zip(first.layers[name], second.layers[name], strict=True)
     ]
     return (
-        first.first == second.first
+        first.images.tolist() == second.images.tolist()
         and list(first.layers) == list(second.layers)
         and all((a.dtype, a.shape) == (b.dtype, b.shape) for a, b in parts)
         and all(a.tobytes() == b.tobytes() for a, b in parts)
@@ -48,7 +56,10 @@ def same(first, second):
 
 @pytest.fixture
 def shard():
-    return Shard(256, {"layer.1": some_cells(1)[0], "fc": some_cells(2, units=3, grid=(1, 1))[0]})
+    return Shard(
+        np.array([2, 5, 6, 90]),
+        {"layer.1": some_cells(1)[0], "fc": some_cells(2, units=3, grid=(1, 1))[0]},
+    )
 
 
 @pytest.fixture
@@ -69,18 +80,20 @@ def files(store):
 def test_unpacking_undoes_packing(seed, shape, share):
     images, height, width, units = shape
     cells, maps = some_cells(seed, images, units, (height, width), share)
-    assert cells.known.shape == (images, -(-height * width * units // 8))
+    assert cells.above.shape == (images, -(-height * width * units // 8))
     assert cells.kept.tolist() == np.isfinite(maps).sum((1, 2, 3)).tolist()
     assert cells.values.shape == (cells.kept.sum(),)
     some = np.random.default_rng(seed).permutation(images)[: 1 + seed % images]
     np.testing.assert_array_equal(unpack(cells, (height, width), some), maps[some])
 
 
-def test_a_kept_cell_takes_its_value_and_a_bit(store):
-    cells, maps = some_cells(images=16, units=64, share=0.1)
-    store.write(0, Shard(0, {"a": cells}))
-    kept, pooled = np.isfinite(maps).sum(), 2 * 16 * 64 + 64
-    assert store.size() <= 4 * (kept + pooled) + maps.size // 8 + 3000
+@pytest.mark.parametrize("share", [0.01, 0.1, 1.0])
+def test_a_kept_cell_takes_its_value_and_few_are_told_by_few_bytes(share, store):
+    cells, maps = some_cells(images=16, units=256, share=share)
+    store.write(0, Shard(np.arange(16), {"a": cells}))
+    kept, pooled = np.isfinite(maps).sum(), 2 * 16 * 256 + 3 * 256
+    told = (1 + 8 * share) / 64 if share < 0.1 else 9 / 64
+    assert store.size() <= 4 * (kept + pooled) + maps.size * told + 3500
 
 
 def test_round_trip_is_exact(store, shard):
@@ -141,7 +154,7 @@ def test_shard_that_cannot_be_written_leaves_nothing(
         store.write(0, shard)
     monkeypatch.setattr(name, fails)
     with pytest.raises(OSError, match="No space left"):
-        store.write(0, Shard(5, {"a": some_cells(7)[0]}))
+        store.write(0, Shard(np.arange(4), {"a": some_cells(7)[0]}))
     monkeypatch.undo()
     assert files(store) == (["000000.npz"] if before else [])
     assert not before or same(store.read(0), shard)
@@ -206,7 +219,7 @@ def test_truncated_shard_is_refused(share, store, shard):
 
 
 def test_no_flipped_byte_passes_as_another_shard(store):
-    shard = Shard(0, {"a": some_cells(3, images=2, units=7)[0]})
+    shard = Shard(np.arange(2), {"a": some_cells(3, images=2, units=7)[0]})
     store.write(0, shard)
     data = store.path(0).read_bytes()
     reasons, places = [], range(0, len(data), 3)
@@ -241,7 +254,7 @@ def test_shard_without_an_array_is_refused(store, shard):
 
 
 @pytest.mark.parametrize(
-    "change", [{"first": "0"}, {"first": None}, {"layers": {"layer.1": 0}}, {"layers": 3}, None]
+    "change", [{"layers": None}, {"layers": {"layer.1": 0}}, {"layers": 3}, None]
 )
 def test_a_header_of_another_shape_is_refused(change, store, shard):
     store.write(0, shard)
@@ -249,7 +262,7 @@ def test_a_header_of_another_shape_is_refused(change, store, shard):
         held = dict(arrays)
     header = json.loads(bytes(held["header"]))
     if change is None:
-        del header["first"]
+        del header["layers"]
     held["header"] = np.frombuffer(json.dumps(header | (change or {})).encode(), np.uint8)
     np.savez(store.path(0), **held)
     assert_refused(store, "is damaged")
@@ -267,7 +280,7 @@ def test_shard_with_objects_is_refused(store, shard):
 def test_flipped_values_are_noticed(store, shard):
     store.write(0, shard)
     data = store.path(0).read_bytes()
-    for part in shard.layers["layer.1"]:
+    for part in [shard.images, *shard.layers["layer.1"][1:]]:
         place = data.index(part.tobytes()) + part.nbytes // 2
         store.path(0).write_bytes(
             data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
@@ -281,7 +294,8 @@ def test_pruning_keeps_what_a_higher_bound_needs():
     cells = maps.transpose(0, 2, 3, 1).copy()
     packed = pack(torch.from_numpy(cells), torch.ones(cells.shape, dtype=torch.bool))
     pooled = cells.mean((1, 2)), cells.max((1, 2))
-    whole = Cells(*packed, *pooled, np.full(UNITS, -np.inf, np.float32))
+    lowest, no_ties = np.full(UNITS, -np.inf, np.float32), np.zeros(UNITS, np.int64)
+    whole = Cells(*packed, *pooled, lowest, no_ties)
     pruned = prune(whole, bound, GRID)
     needed = references.neighbourhood(maps > bound[:, None, None]).transpose(0, 2, 3, 1)
     np.testing.assert_array_equal(
@@ -292,19 +306,51 @@ def test_pruning_keeps_what_a_higher_bound_needs():
         assert getattr(pruned, name) is getattr(whole, name)
 
 
-def test_pruning_a_stored_shard_rewrites_it_smaller(store):
-    maps = layer(4, 8, UNITS, GRID)
-    _, (cells,) = collect(maps, 60, [[8]])
-    store.write(1, Shard(128, {"a": cells, "b": cells}))
-    size = store.size()
-    bounds = {"a": references.thresholds(maps, 0.02), "b": cells.bound}
-    store.prune(1, bounds, {"a": GRID, "b": GRID})
-    read = store.read(1)
-    assert store.size() < size
-    assert read.first == 128
-    np.testing.assert_array_equal(read.layers["b"].values, cells.values)
-    np.testing.assert_array_equal(read.layers["a"].values, prune(cells, bounds["a"], GRID).values)
-    assert files(store) == ["000001.npz"]
+def test_a_discarded_shard_is_not_finished(store, shard):
+    store.write(1, shard)
+    store.write(2, shard)
+    store.discard(1)
+    store.discard(3)
+    assert store.finished(range(4)) == [2]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.arange(4.0), np.arange(4, dtype=np.int32), np.arange(4).reshape(2, 2), np.array(4)],
+    ids=["floats", "short", "table", "number"],
+)
+def test_numbers_of_images_that_are_no_row_of_integers_are_refused(images, store, shard):
+    store.write(0, Shard(images, shard.layers))
+    assert_refused(store, "no row of integers")
+
+
+@few
+@given(st.integers(0, 2**32), st.integers(0, 5), st.integers(0, 40), st.sampled_from([0, 0.1, 1]))
+def test_bits_without_their_zero_bytes_are_those_bits(seed, images, width, share):
+    rng = np.random.default_rng(seed)
+    bits = (rng.integers(1, 256, (images, width)) * (rng.random((images, width)) < share)).astype(
+        np.uint8
+    )
+    np.testing.assert_array_equal(_with_zeros(_without_zeros(bits)), bits)
+
+
+@few
+@given(st.data())
+def test_damaged_bits_are_refused_and_take_no_memory(data):
+    stored = _without_zeros(np.array([[0, 7, 0, 1], [0, 0, 0, 3]], np.uint8))
+    sizes = st.sampled_from([-(2**63), -1, 0, 1, 3, 5, 9, 2**31, 2**62, 2**63 - 1])
+    shape = np.array([data.draw(sizes), data.draw(sizes)], "<i8").view(np.uint8)
+    damaged = data.draw(
+        st.sampled_from(
+            [
+                stored[: data.draw(st.integers(0, len(stored) - 1))],
+                np.concatenate([shape, stored[16:]]),
+                np.concatenate([stored, stored[-1:]]),
+            ]
+        )
+    )
+    with suppress(ValueError):
+        assert _with_zeros(damaged).size <= 8 * len(stored)
 
 
 def test_a_directory_called_as_a_shard_is_gone_round(store, shard):
