@@ -34,7 +34,7 @@ def test_a_bare_checkout_is_checked_with_few_packages(tmp_path):
         (tmp_path / f"{name}.py").write_text("raise ImportError('absent in this test')")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-P", str(SCRIPT), "--device", "cpu", "--images", "6"],
+        [sys.executable, "-P", str(SCRIPT), "--device", "cpu", "--images", "2"],
         env=environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{SCRIPT.parent}"},
         cwd=tmp_path,
         capture_output=True,
@@ -48,7 +48,7 @@ def test_a_bare_checkout_is_checked_with_few_packages(tmp_path):
     for name in ("resnet18", "vit_base_patch16_224", "resnet18_jpeg"):
         assert found[name]["ratio"] > 0
         assert found[name]["stages"]["images"] > 0
-        assert found[name]["images"] == 6
+        assert found[name]["images"] == 2
 
 
 def test_a_part_that_fails_is_named_and_the_others_run(monkeypatch, capsys):
