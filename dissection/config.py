@@ -3,6 +3,7 @@
 Imports nothing heavy, so that a command can show its choices and defaults at once.
 """
 
+import os
 from dataclasses import asdict, dataclass
 
 from broden.defaults import MIN_IOU, QUANTILE
@@ -159,7 +160,8 @@ class Execution:
         Images a forward pass, at most the 64 of a shard. By default 32 on the CPU, else 64.
     workers : int, optional
         Threads that decode images ahead of the network; 0 decodes between its passes. By default 0
-        where the network itself keeps the processor busy, else as many as there are cores.
+        where the network itself keeps the processor busy, else one a core, which
+        the processes on a machine share.
     keep_shards : bool
         Keep the shards of a completed run.
     progress : bool
@@ -187,7 +189,10 @@ class Execution:
         """Return how many threads decode for a network on this type of device."""
         if self.workers is not None:
             return self.workers
-        return 0 if device_type == "cpu" else processors()
+        if device_type == "cpu":
+            return 0
+        # the processes that torchrun started on this machine share its cores
+        return max(1, processors() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     def images_at_once(self, device_type: str) -> int:
         """Return how many images go through a network on this type of device together."""
