@@ -20,7 +20,7 @@ ROUNDING = 1e-4
 """Of a layer's largest threshold: what float32 sums of another order may move a threshold by."""
 
 MOVED = 2e-3
-"""Share of a unit's active pixels that may move with pixels that lie on its threshold."""
+"""Share of a unit's active pixels that may move because they lie on its threshold."""
 
 CLEAR = 0.002
 """Labels are equal where the IoU of the two best differ by more."""
@@ -69,20 +69,27 @@ def _layer(one: Dissection, other: Dissection, layer: str) -> dict[str, float]:
 
     threshold, wanted = both("threshold")
     scale = max(float(np.abs(wanted).max()), np.finfo(np.float32).tiny)
-    moved, pixels = [], []
-    for name in ("intersection", *(f"area/{rule}" for rule in UNIONS)):
-        a, b = both(name)
-        a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
-        difference = np.abs(a - b).max(1)
-        pixels.append(int(difference.max()))
-        # a unit with few active pixels may lose any of them
-        moved.append(float((difference / (other.scores(layer, "area/all") + 5000)).max()))
+    pixels = {name: _furthest(*both(name)) for name in _COUNTS}
+    # of a unit with few active pixels some may move
+    area = other.scores(layer, "area/all") + _FEW / MOVED
     return {
         "threshold": float(np.abs(threshold - wanted).max() / scale),
-        "moved": max(moved),
-        "pixels": max(pixels),
+        "moved": max(float((pixels[name] / area).max()) for name in _COUNTS if name != _WHOLE),
+        "pixels": max(int(pixels[name].max()) for name in _COUNTS),
         "labels": _different(*both("iou/category")),
     }
+
+
+_WHOLE = "area/mask"
+"""One pixel moves all active pixels of an image here, if no other lies on a label of a category."""
+
+_COUNTS = ("intersection", *(f"area/{rule}" for rule in UNIONS))
+_FEW = 16
+
+
+def _furthest(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return for each unit by how many pixels its counts are apart at most, (U,)."""
+    return np.abs(found - wanted).reshape(len(found), -1).max(1)
 
 
 def _different(found: np.ndarray, wanted: np.ndarray) -> int:

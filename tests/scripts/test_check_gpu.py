@@ -10,7 +10,7 @@ import check_gpu
 import numpy as np
 import pytest
 import torch
-from checking import parts
+from checking import comparing, parts
 from checking.memory import InMemory
 
 from broden.images import decode
@@ -90,3 +90,54 @@ def test_the_set_in_memory_agrees_with_itself():
     np.testing.assert_array_equal(mass, probe.labels.pixels)
     (data,) = probe.jpegs([6])
     assert decode(data).shape == probe.decoded[2].shape
+
+
+class Scores:
+    """A run of one layer, of which the check asks scores alone."""
+
+    layers = ("a",)
+
+    def __init__(self, **scores):
+        rng = np.random.default_rng(0)
+        area = np.array([40_000, 900, 0])
+        self._scores = {
+            "threshold": np.array([1.0, 0.5, 0.0], np.float32),
+            "intersection": np.minimum(rng.integers(0, 900, (3, 5)), area[:, None]),
+            "area/all": area,
+            "area/category": np.stack([area, area // 2], 1),
+            "area/mask": np.stack([area // 3, area // 4], 1),
+            "iou/category": np.array([[0, 0.2, 0.1], [0, 0.1, 0.1015], [0, 0, 0]]),
+        } | scores
+
+    def scores(self, _layer, name):
+        return self._scores[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "what", "most"),
+    [
+        ("threshold", 1e-6, "threshold", comparing.ROUNDING),
+        ("area/all", 12, "moved", comparing.MOVED),
+        ("area/mask", 700, "moved", comparing.MOVED),
+        ("iou/category", [[0, -0.05, 0], [0, 0.01, 0], [0, 0, 0]], "labels", 0),
+    ],
+)
+def test_what_rounding_moves_is_let_pass(name, change, what, most):
+    same = Scores()
+    found = comparing._layer(Scores(**{name: same.scores("a", name) + change}), same, "a")
+    assert 0 <= found[what] <= most
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "what", "most"),
+    [
+        ("threshold", 1e-3, "threshold", comparing.ROUNDING),
+        ("threshold", np.nan, "threshold", comparing.ROUNDING),
+        ("intersection", 40, "moved", comparing.MOVED),
+        ("iou/category", [[0, -0.15, 0], [0, 0, 0], [0, 0, 0]], "labels", 0),
+    ],
+)
+def test_what_is_further_is_not(name, change, what, most):
+    same = Scores()
+    found = comparing._layer(Scores(**{name: same.scores("a", name) + change}), same, "a")
+    assert not found[what] <= most
