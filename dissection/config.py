@@ -3,9 +3,11 @@
 Imports nothing heavy, so that a command can show its choices and defaults at once.
 """
 
+import os
 from dataclasses import asdict, dataclass
 
 from broden.defaults import MIN_IOU, QUANTILE
+from broden.system.processes import processors
 
 UNIONS = ("category", "mask", "all")
 """Which of a unit's active pixels count: in images that hold a label of the concept's category (the
@@ -154,11 +156,12 @@ class Execution:
     ----------
     device : str
         ``auto`` for a GPU where there is one, or what torch calls it.
-    batch_size : int
-        Images a forward pass, at most those of a shard.
+    batch_size : int, optional
+        Images a forward pass, at most the 64 of a shard. By default 32 on the CPU, else 64.
     workers : int, optional
         Threads that decode images ahead of the network; 0 decodes between its passes. By default 0
-        where the network itself keeps the processor busy, else 2.
+        where the network itself keeps the processor busy, else one a core, which
+        the processes on a machine share.
     keep_shards : bool
         Keep the shards of a completed run.
     progress : bool
@@ -171,13 +174,13 @@ class Execution:
     """
 
     device: str = "auto"
-    batch_size: int = 32
+    batch_size: int | None = None
     workers: int | None = None
     keep_shards: bool = False
     progress: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}")
@@ -186,7 +189,16 @@ class Execution:
         """Return how many threads decode for a network on this type of device."""
         if self.workers is not None:
             return self.workers
-        return 0 if device_type == "cpu" else 2
+        if device_type == "cpu":
+            return 0
+        # the processes that torchrun started on this machine share its cores
+        return max(1, processors() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+    def images_at_once(self, device_type: str) -> int:
+        """Return how many images go through a network on this type of device together."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return 32 if device_type == "cpu" else 64
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

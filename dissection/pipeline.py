@@ -116,7 +116,7 @@ def _plan(
         any(one.means for one in labelers),
         labelers[0].precision,
         device,
-        execution.batch_size,
+        execution.images_at_once(device.type),
         execution.decoders(device.type),
     )
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from broden.probe import Probe
 from dissection.activations.batches import Images, batches
 from dissection.activations.capture import capture, run_through
-from dissection.activations.forward import Plan, exact_convolutions
+from dissection.activations.device.exactness import exact_convolutions
+from dissection.activations.forward import Plan
 from dissection.api import dissect
 from dissection.config import Execution, IouConfig
 from dissection.execution.ranks import local_device
@@ -29,7 +30,7 @@ def planned(
     network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     infos = probed(network, names)
     workers = execution.decoders(device.type)
-    size = execution.batch_size
+    size = execution.images_at_once(device.type)
     return Plan(network, probe, infos, None, False, precision, device, size, workers)
 
 

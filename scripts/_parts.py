@@ -38,7 +38,7 @@ PARTS = (
     ("thresholds", "dissection.execution.thresholds", "_thresholds"),
     ("counting", f"{_OVERLAP}.counting", "Counting.part"),
     ("label codes", f"{_OVERLAP}.counting", "labels_of"),
-    ("unpacking", f"{_OVERLAP}.counting", "unpack"),
+    ("unpacking", f"{_OVERLAP}.counting", "unpacked"),
     ("stencils", f"{_OVERLAP}.counting", "evaluate"),
     ("bincount", f"{_OVERLAP}.tally", "_hits"),
     ("sums", f"{_OVERLAP}.tally", "_add"),

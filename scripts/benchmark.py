@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument("--device", default=default.device)
-    parser.add_argument("--batch-size", type=positive, default=default.batch_size)
+    parser.add_argument("--batch-size", type=positive, default=default.images_at_once("cpu"))
     parser.add_argument("--workers", type=natural)
     _add_kinds(parser)
     add_debug(parser)

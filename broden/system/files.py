@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from platformdirs import user_cache_path
-
 from broden.system.names import flaw
 
 __all__ = [
@@ -35,6 +33,9 @@ _PARTIAL = re.compile(r"\.?(?P<name>.+)\.(?P<pid>[0-9]{1,18})\.part", re.DOTALL)
 
 def cache_folder() -> Path:
     """Return the user's folder for what can be made again; it need not exist."""
+    # nothing else needs the package, and a check of a checkout does without it
+    from platformdirs import user_cache_path
+
     return user_cache_path("network-dissection", appauthor=False)
 
 

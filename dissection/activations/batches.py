@@ -25,6 +25,7 @@ def batches(
     preprocessing: Preprocessing,
     workers: int = 0,
     share: Share = map,
+    pinned: bool = False,
 ) -> Generator[Tensor, None, None]:
     """Yield the images of each batch, whole and at the network's input size.
 
@@ -40,6 +41,8 @@ def batches(
         Threads; 0 decodes when a batch is asked for.
     share : callable
         How the images of a batch are decoded when it is asked for, as `map` does it.
+    pinned : bool
+        Whether they are to be in memory that a GPU reads by itself.
 
     Yields
     ------
@@ -53,7 +56,8 @@ def batches(
     """
 
     def decoded(images: Images) -> Tensor:
-        return _decoded(probe, images, preprocessing, share if workers == 0 else map)
+        how = share if workers == 0 else map
+        return _decoded(probe, images, preprocessing, how, pinned)
 
     if workers == 0:
         yield from map(decoded, cuts)
@@ -62,8 +66,12 @@ def batches(
         yield from results
 
 
-def _decoded(probe: Probe, images: Images, preprocessing: Preprocessing, share: Share) -> Tensor:
-    batch = np.empty((len(images), *preprocessing.size, 3), np.uint8)
+def _decoded(
+    probe: Probe, images: Images, preprocessing: Preprocessing, share: Share, pinned: bool
+) -> Tensor:
+    shape = (len(images), *preprocessing.size, 3)
+    result = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+    batch = result.numpy()
     stored = probe.jpegs(images)
 
     def decode_into(place: int) -> None:
@@ -72,4 +80,4 @@ def _decoded(probe: Probe, images: Images, preprocessing: Preprocessing, share: 
         batch[place] = decode(stored[place], preprocessing.size, preprocessing.resample, name)
 
     list(share(decode_into, range(len(images))))
-    return torch.from_numpy(batch)
+    return result

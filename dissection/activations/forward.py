@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -12,20 +13,29 @@ import numpy as np
 import torch
 
 from broden.probe import Probe
+from broden.system.processes import processors
 from dissection.activations.batches import batches
 from dissection.activations.capture import capture
+from dissection.activations.cells import Cells
 from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
 from dissection.activations.crew import Crew
+from dissection.activations.device.collector import DeviceCollector
+from dissection.activations.device.courier import Courier
+from dissection.activations.device.exactness import exact_convolutions
+from dissection.activations.device.uploading import pinned, uploaded
 from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
 from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore
-from dissection.activations.top import Top, merge_top, no_images, top_of
+from dissection.activations.top import Top, no_images, with_block
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
 
 SHARD_IMAGES = 64
 """Images of a shard: what a kill can cost, and what is in memory at once."""
+
+WRITERS = 8
+"""Threads that write shards of a device, at most; those of the CPU are busy with the network."""
 
 LARGE_SHARD_BYTES = 1 << 24
 """A shard above this is written before the network goes on."""
@@ -109,7 +119,7 @@ def run_images(
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    with closing(Crew(plan.device)) as crew, closing(_Writer(store)) as writer:
+    with closing(Crew(plan.device)) as crew, closing(_Writer(store, plan.device)) as writer:
         taken = _Taken(plan, crew, floors)
         finished = _restore(plan, store, mine, taken)
         _run_shards(plan, [n for n in mine if n not in finished], taken, writer, crew, advance)
@@ -123,28 +133,30 @@ class _Taken:
         self, plan: Plan, crew: Crew, floors: Mapping[str, torch.Tensor] | None = None
     ) -> None:
         self._plan, self._crew, self._floors = plan, crew, floors
+        self._courier = None if plan.device.type == "cpu" else Courier(plan.device)
+        self._closed: deque[int] = deque()
         self.collectors = {info.name: self._collector(info) for info in plan.layers}
         self.tops = {info.name: no_images(info.units) for info in plan.layers}
-        self._grids = _grids(plan)
+        # what has no grid is only pooled
+        self._grids = {info.name: info.grid or (0, 0) for info in plan.layers}
         self.shard = 0
 
     def _collector(self, info: LayerInfo) -> LayerCollector:
+        device, courier = self._plan.device, self._courier
         if self._plan.quantile is None:
-            return PoolingCollector()
+            if courier is None:
+                return PoolingCollector()
+            return DeviceCollector(info.units, None, device, courier=courier)
         if info.grid is None:
             raise ValueError(f"layer {info.name} has no grid, which thresholds need")
         quantile, images, cells = self._plan.quantile, len(self._plan.probe), math.prod(info.grid)
         size = tail_size(quantile, images * cells)
         presumed = partial(presumed_size, quantile, images=images, cells=cells)
-        return Collector(
-            info.units,
-            size,
-            self._plan.device,
-            presumed if self._floors is None else None,
-            self._crew,
-            self._plan.means,
-            None if self._floors is None else self._floors[info.name],
-        )
+        floor = None if self._floors is None else self._floors[info.name]
+        rank, means = presumed if floor is None else None, self._plan.means
+        if courier is not None:
+            return DeviceCollector(info.units, size, device, rank, courier, floor, means)
+        return Collector(info.units, size, device, rank, self._crew, means, floor)
 
     def consume(self, name: str, maps: torch.Tensor) -> None:
         """Take a batch of one layer's maps."""
@@ -153,15 +165,41 @@ class _Taken:
         except NotFiniteError as error:
             raise _named(error, name, self.shard, self._plan) from None
 
-    def finish(self) -> Shard:
-        """Return what was taken of a shard whose images are all through."""
-        collected = self.collectors.items()
-        shard = Shard(
-            self._plan.span(self.shard),
-            {name: one.take(self._grids[name]) for name, one in collected},
-        )
-        self._rank(shard)
-        return shard
+    def after_batch(self) -> None:
+        """Send on what a batch gave, where it is not taken at once."""
+        if self._courier is None:
+            return
+        self._courier.send()
+        for name, collector in self._far():
+            try:
+                collector.after_batch()
+            except NotFiniteError as error:
+                raise _named(error, name, self.shard, self._plan) from None
+
+    def close_shard(self) -> None:
+        """Take note that the images of a shard are all through."""
+        self._closed.append(self.shard)
+        for _, collector in self._far():
+            collector.close_shard()
+
+    def finished(self, wait: bool = False) -> Iterator[tuple[int, Shard]]:
+        """Yield shards of which all is there, or all closed ones."""
+        while self._closed and (wait or all(one.ready for _, one in self._far())):
+            number = self._closed.popleft()
+            layers = {name: self._take(name, number) for name in self.collectors}
+            shard = Shard(self._plan.span(number), layers)
+            self._rank(shard)
+            yield number, shard
+
+    def _take(self, name: str, number: int) -> Cells:
+        try:
+            return self.collectors[name].take(self._grids[name])
+        except NotFiniteError as error:
+            raise _named(error, name, number, self._plan) from None
+
+    def _far(self) -> list[tuple[str, DeviceCollector]]:
+        """Return the collectors of a device, with the names of their layers."""
+        return [(n, one) for n, one in self.collectors.items() if isinstance(one, DeviceCollector)]
 
     def restore(self, shard: Shard) -> None:
         """Continue behind a shard of an earlier start."""
@@ -171,12 +209,7 @@ class _Taken:
 
     def _rank(self, shard: Shard) -> None:
         for name, cells in shard.layers.items():
-            self.tops[name] = merge_top([self.tops[name], top_of(shard.images, cells.maximum)])
-
-
-def _grids(plan: Plan) -> dict[str, tuple[int, int]]:
-    """Return the (h, w) of each layer's maps; what has none is only pooled."""
-    return {info.name: info.grid or (0, 0) for info in plan.layers}
+            self.tops[name] = with_block(self.tops[name], shard.images, cells.maximum)
 
 
 def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) -> set[int]:
@@ -203,39 +236,25 @@ def _run_shards(
 ) -> None:
     """Run the images of shards through the network, in order."""
     cuts = [(number, images) for number in numbers for images in plan.batches(number)]
-    decoded = batches(
-        plan.probe, [cut for _, cut in cuts], plan.network.preprocessing, plan.workers, crew.map
-    )
-    module, normalise = plan.network.module, plan.network.preprocessing.normalise
+    preprocessing, module = plan.network.preprocessing, plan.network.module
+    wanted, fast = [cut for _, cut in cuts], pinned(plan.device)
+    decoded = batches(plan.probe, wanted, preprocessing, plan.workers, crew.map, fast)
     with (
         exact_convolutions(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
         closing(decoded),
+        closing(uploaded(decoded, plan.device)) as there,
     ):
-        for (taken.shard, cut), images in zip(cuts, decoded, strict=True):
-            forward(normalise(images.to(plan.device)))
+        for (taken.shard, cut), images in zip(cuts, there, strict=True):
+            forward(preprocessing.normalise(images))
+            taken.after_batch()
             if cut[-1] == plan.span(taken.shard)[-1]:
-                writer.write(taken.shard, taken.finish())
+                taken.close_shard()
+            for finished in taken.finished():
+                writer.write(*finished)
             advance(len(cut))
-
-
-def exact_convolutions(device: torch.device) -> AbstractContextManager:
-    """Keep the convolutions of a GPU from rounding their input to 10 bits, which is the default.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the network runs.
-
-    Returns
-    -------
-    context manager
-        In which they do not; other devices never do.
-    """
-    if device.type != "cuda":
-        return nullcontext()
-    cudnn = torch.backends.cudnn
-    return cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.deterministic, allow_tf32=False)
+        for finished in taken.finished(wait=True):
+            writer.write(*finished)
 
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:
@@ -249,29 +268,30 @@ def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueEr
 
 
 class _Writer:
-    """Write shards behind the network's back, one at a time."""
+    """Write shards behind the network's back: beside a device several at a time, else one."""
 
-    def __init__(self, store: ShardStore):
+    def __init__(self, store: ShardStore, device: torch.device):
         self._store = store
-        self._pool = ThreadPoolExecutor(1, "shards")
-        self._pending: Future | None = None
+        self._most = 1 if device.type == "cpu" else min(WRITERS, processors())
+        self._pool = ThreadPoolExecutor(self._most, "shards")
+        self._pending: deque[Future] = deque()
 
     def write(self, number: int, shard: Shard) -> None:
         """Write a shard while the network goes on; raise what an earlier write raised."""
-        self._wait()
-        self._pending = self._pool.submit(self._store.write, number, shard)
+        self._wait(self._most - 1)
+        self._pending.append(self._pool.submit(self._store.write, number, shard))
         # the first shards keep nearly every cell; two of those need not be in memory
         if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
-            self._wait()
+            self._wait(0)
 
     def close(self) -> None:
-        """Finish the last write."""
+        """Finish the last writes."""
         try:
-            self._wait()
+            self._wait(0)
         finally:
             self._pool.shutdown()
 
-    def _wait(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+    def _wait(self, most: int) -> None:
+        """Wait until no more than so many are being written."""
+        while len(self._pending) > most:
+            self._pending.popleft().result()

@@ -7,7 +7,7 @@ from torch import Tensor
 from dissection.activations.cells import Cells
 from dissection.activations.collect import LayerCollector, NotFiniteError
 
-__all__ = ["PoolingCollector"]
+__all__ = ["PoolingCollector", "no_cells"]
 
 
 class PoolingCollector(LayerCollector):
@@ -34,15 +34,20 @@ class PoolingCollector(LayerCollector):
         """Return one shard without cells, see `collect.LayerCollector`."""
         mean, maximum = (np.concatenate(part) for part in zip(*self._batches, strict=True))
         self._batches = []
-        return Cells(
-            np.empty((len(mean), 0), np.uint8),
-            np.zeros(len(mean), np.int64),
-            np.empty(0, np.float32),
-            mean,
-            maximum,
-            np.full(mean.shape[1], -np.inf, np.float32),
-            np.zeros(mean.shape[1], np.int64),
-        )
+        return no_cells(mean, maximum)
 
     def restore(self, cells: Cells, grid: tuple[int, int]) -> None:
         """Continue behind a finished shard; nothing of it is needed."""
+
+
+def no_cells(mean: np.ndarray, maximum: np.ndarray) -> Cells:
+    """Return what is kept of maps of which only these are, each (N, U) float32."""
+    return Cells(
+        np.empty((len(mean), 0), np.uint8),
+        np.zeros(len(mean), np.int64),
+        np.empty(0, np.float32),
+        mean,
+        maximum,
+        np.full(mean.shape[1], -np.inf, np.float32),
+        np.zeros(mean.shape[1], np.int64),
+    )

@@ -94,7 +94,7 @@ class Tail:
         """
         counts = torch.bincount(unit, minlength=len(self._fill))
         needed = int((self._fill + counts).max())
-        if needed > self._values.shape[1] and int(self._fill.max()) > self.size:
+        if needed > self._values.shape[1] and self._most() > self.size:
             self._keep_largest()
             needed = self.size + int(counts.max())
         self._reserve(needed)
@@ -115,12 +115,12 @@ class Tail:
                 largest_first(part, self.size)
                 part = part[:, : self.size]
                 self._reserve(2 * self.size)
-            used = int(self._fill[0])
+            used = self._most()
             if used + part.shape[1] > self._values.shape[1]:
                 self._keep_largest()
                 used = self.size
             self._values[:, used : used + part.shape[1]] = part
-            self._fill = torch.full_like(self._fill, used + part.shape[1])
+            self._fill_all(used + part.shape[1])
 
     def select(self, rank: int | None = None) -> Tensor:
         """Raise the bound to a value of those added and return it, (U,) float32.
@@ -131,7 +131,7 @@ class Tail:
             1 for the largest value. By default K, below which no threshold can be.
         """
         rank = self.size if rank is None else min(rank, self.size)
-        if int(self._fill.max()) >= rank:
+        if self._most() >= rank:
             self.raise_to(self._at(rank))
         return self.bound
 
@@ -139,7 +139,7 @@ class Tail:
         """Raise the bound to (U,) float32 where that is higher, and count what equals it."""
         bound = torch.maximum(self.bound, bound)
         rows = max(1, SELECT_CHUNK // self._values.shape[1])
-        filled = self._values[:, : max(1, int(self._fill.max()))]
+        filled = self._values[:, : max(1, self._most())]
         parts = zip(filled.split(rows), bound.split(rows), strict=True)
         equal = torch.cat([(values == part[:, None]).sum(1) for values, part in parts])
         self.ties = torch.where(bound > self.bound, equal, self.ties)
@@ -166,15 +166,21 @@ class Tail:
             self._keep_largest()
             lowest = self._values[:, :rank].amin(1)
         else:
-            lowest = nth_largest(self._values[:, : int(self._fill.max())], rank)
+            lowest = nth_largest(self._values[:, : self._most()], rank)
         return lowest + 0.0
 
     def _keep_largest(self) -> None:
         """Forget all but the K largest; a unit with fewer keeps -inf in their place."""
-        used = max(int(self._fill.max()), self.size)
+        used = max(self._most(), self.size)
         largest_first(self._values[:, :used], self.size)
         self._values[:, self.size : used] = -torch.inf
-        self._fill = torch.full_like(self._fill, self.size)
+        self._fill_all(self.size)
+
+    def _most(self) -> int:
+        return int(self._fill.max())
+
+    def _fill_all(self, columns: int) -> None:
+        self._fill = torch.full_like(self._fill, columns)
 
     def _reserve(self, columns: int) -> None:
         """Make room for that many values a unit; seldom more than there is."""
@@ -189,16 +195,10 @@ def place(buffer: Tensor, fill: Tensor, values: Tensor, unit: Tensor, counts: Te
 
     Parameters
     ----------
-    buffer : Tensor
-        (U, C), written in place.
-    fill : Tensor
-        (U,) int64, values each row holds.
-    values : Tensor
-        (M,).
-    unit : Tensor
-        (M,) int64.
-    counts : Tensor
-        (U,) int64, values of each unit, with fill + counts <= C.
+    buffer, fill : Tensor
+        (U, C), written in place, and (U,) int64 values each row holds.
+    values, unit, counts : Tensor
+        (M,), (M,) int64, and (U,) int64 values of each unit, with fill + counts <= C.
     """
     order = _by_unit(unit)
     behind = fill - (torch.cumsum(counts, 0) - counts)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dissection.config import TOP_IMAGES
 
-__all__ = ["Top", "merge_top", "no_images", "top_of"]
+__all__ = ["Top", "merge_top", "no_images", "top_of", "with_block"]
 
 
 class Top(NamedTuple):
@@ -35,6 +35,25 @@ def top_of(images: np.ndarray, maximum: np.ndarray) -> Top:
         (N, U) float32 maximum of each map.
     """
     return merge_top([Top(np.broadcast_to(images, maximum.T.shape), maximum.T)])
+
+
+def with_block(top: Top, images: np.ndarray, maximum: np.ndarray) -> Top:
+    """Return the top images of some and of a further block; units that gain none are not sorted.
+
+    Parameters
+    ----------
+    top : Top
+        Of images that are not in the block.
+    images, maximum : ndarray
+        See `top_of`.
+    """
+    if top.image.shape[1] < TOP_IMAGES:
+        return merge_top([top, top_of(images, maximum)])
+    unit = np.flatnonzero(maximum.max(0) >= top.value[:, -1])
+    gained = merge_top([Top(*(part[unit] for part in top)), top_of(images, maximum[:, unit])])
+    result = Top(top.image.copy(), top.value.copy())
+    result.image[unit], result.value[unit] = gained
+    return result
 
 
 def merge_top(parts: Sequence[Top], count: int = TOP_IMAGES) -> Top:

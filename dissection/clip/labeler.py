@@ -149,7 +149,7 @@ class ClipFold(Pooling):
                 labeler.encoder,
                 labeler.probe,
                 cache=default_cache(),
-                batch_size=job.execution.batch_size,
+                batch_size=job.plan.batch_size,
                 workers=job.plan.workers,
                 progress=job.execution.progress,
             ).to(device)

@@ -144,11 +144,12 @@ def _add_execution(group) -> None:
     group.add_argument(
         "--batch-size",
         type=positive,
-        default=default.batch_size,
-        help="images a forward pass, at most the 64 of a shard (default: %(default)s)",
+        help="images a forward pass, at most the 64 of a shard (default: 32 on the CPU, else 64)",
     )
     group.add_argument(
-        "--workers", type=natural, help="threads that decode images (default: 0 on the CPU, else 2)"
+        "--workers",
+        type=natural,
+        help="threads that decode images (default: 0 on the CPU, else one a core)",
     )
     group.add_argument(
         "--keep-shards", action="store_true", help="keep the cells a complete run was counted from"

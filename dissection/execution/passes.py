@@ -7,10 +7,15 @@ from typing import Any, Protocol
 import torch
 
 from broden.system.parallel import in_order
+from broden.system.processes import processors
 from dissection.activations.shards import Shard, ShardStore, Wanted
 from dissection.execution.threads import small_operations
 
 __all__ = ["Fold", "fold_shards"]
+
+FEEDERS = 6
+"""Threads that read shards and prepare labels for a device, at most: while it computes for one of
+them the others go on, and each takes some of its memory."""
 
 
 class Fold(Protocol):
@@ -65,14 +70,13 @@ def fold_shards(
             shard = store.read(number, wanted)
             return number, [fold.part(shard) for fold in folds]
 
-    with (
-        small_operations(device) as workers,
-        closing(in_order(parts, numbers, workers, workers + 1)) as results,
-    ):
-        for number, found in results:
-            for fold, part in zip(folds, found, strict=True):
-                fold.add(part)
-            advance(number)
+    with small_operations(device) as threads:
+        workers = threads if device.type == "cpu" else min(FEEDERS, processors())
+        with closing(in_order(parts, numbers, workers, workers + 1)) as results:
+            for number, found in results:
+                for fold, part in zip(folds, found, strict=True):
+                    fold.add(part)
+                advance(number)
 
 
 def _together(several: Sequence[Wanted]) -> dict[str, set[str]]:

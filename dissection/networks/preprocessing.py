@@ -8,6 +8,7 @@ and turns the decoded bytes into the float batch.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import torch
 from PIL import Image
@@ -119,14 +120,26 @@ class Preprocessing:
             return _grey(batch, self.mean, self.std)
         # Rows of w*3 values: a broadcast over the innermost 3 would run in loops of length three.
         rows = batch.reshape(n * h, w * 3).to(torch.float32)
-        mean, std = (torch.tensor(v, device=batch.device).repeat(w) for v in (self.mean, self.std))
+        mean, std = (_repeated(v, w, batch.device) for v in (self.mean, self.std))
         rows.div_(255).sub_(mean).div_(std)
         return rows.view(n, h, w, 3).permute(0, 3, 1, 2)
 
 
+def _repeated(values: tuple[float, ...], times: int, device: torch.device) -> Tensor:
+    """Return values again and again, (3 w,); other devices than the CPU are given them once."""
+    return (_made if device.type == "cpu" else _kept)(values, times, device)
+
+
+def _made(values: tuple[float, ...], times: int, device: torch.device) -> Tensor:
+    return torch.tensor(values).repeat(times).to(device)
+
+
+_kept = lru_cache(maxsize=8)(_made)
+
+
 def _grey(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Return the normalised luma of pixels, (N, 1, h, w) float32."""
-    weights = torch.tensor(_LUMA, device=batch.device)
+    weights = _repeated(_LUMA, 1, batch.device)
     luma = (batch.to(torch.float32) * weights).sum(3, keepdim=True)
     middle, spread = (sum(w * v for w, v in zip(_LUMA, vs, strict=True)) for vs in (mean, std))
     return luma.div_(255).sub_(middle).div_(spread).permute(0, 3, 1, 2)

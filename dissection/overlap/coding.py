@@ -5,6 +5,7 @@ import torch
 
 from broden.planes import rows_of
 from broden.probe import LabelledProbe
+from dissection.activations.device.uploading import sent
 from dissection.overlap.tally import Labels
 
 
@@ -65,7 +66,7 @@ def labels_of(
         probe.presence[images].astype(np.int64),
         np.asarray(probe.labels.primary, np.int64),
     )
-    return Labels(*(torch.from_numpy(part).to(device) for part in parts))
+    return Labels(*(sent(part, device) for part in parts))
 
 
 def _coded(planes: np.ndarray, image: np.ndarray, lookup: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from broden.probe import LabelledProbe
-from dissection.activations.cells import CANDIDATES, Cells, unpack, where
+from dissection.activations.cells import CANDIDATES, Cells, where
+from dissection.activations.device.unpacking import chunk_cells, unpacked
 from dissection.activations.shards import Shard, Wanted
 from dissection.activations.top import Top
 from dissection.networks.layouts import Grid, LayerInfo
@@ -118,9 +119,9 @@ def _counted(cells: Cells, layer: _Layer, block: np.ndarray, shown: Labels) -> t
     total = no_counts(units, len(shown.primary), shown.presence.shape[1], device)
     ranks = _ranks(layer.top, block)
     masks = []
-    chunk = max(1, CHUNK_CELLS // (math.prod(layer.grid) * units))
+    chunk = max(1, chunk_cells(CHUNK_CELLS, device) // (math.prod(layer.grid) * units))
     for images in torch.argsort(shown.number.cpu(), stable=True).split(chunk):
-        maps = torch.from_numpy(unpack(cells, layer.grid, images.numpy())).to(device)
+        maps = unpacked(cells, layer.grid, images.numpy(), device)
         runs = evaluate(maps, layer.threshold, layer.on)
         count(runs, images.to(device), units, shown, total)
         masks.append(_masks(runs, ranks[images.numpy()], shown.planes.shape[1]))

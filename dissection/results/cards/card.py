@@ -113,7 +113,7 @@ def complete(
             "device": _device_name(plan.device),
             "ranks": run.ranks,
             "threads": torch.get_num_threads(),
-            "batch_size": execution.batch_size,
+            "batch_size": plan.batch_size,
             "workers": plan.workers,
             "platform": platform.platform(),
             "python": platform.python_version(),

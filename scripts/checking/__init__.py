@@ -1,0 +1,1 @@
+"""What `check_gpu.py` does on a machine with a GPU."""

@@ -1,0 +1,30 @@
+import pytest
+
+from broden.system.processes import processors
+from dissection.config import Execution
+
+
+def test_the_cpu_decodes_between_passes_and_a_gpu_has_a_thread_a_core(monkeypatch):
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert Execution().decoders("cpu") == 0
+    assert Execution().decoders("cuda") == processors()
+    assert [Execution(workers=3).decoders(kind) for kind in ("cpu", "cuda")] == [3, 3]
+    assert Execution(workers=0).decoders("cuda") == 0
+
+
+def test_processes_on_a_machine_share_its_cores(monkeypatch):
+    monkeypatch.setattr("dissection.config.processors", lambda: 16)
+    for processes, threads in (("1", 16), ("4", 4), ("5", 3), ("64", 1)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+        assert Execution().decoders("cuda") == threads
+
+
+def test_a_gpu_takes_a_whole_shard_at_once_unless_told():
+    assert [Execution().images_at_once(kind) for kind in ("cpu", "cuda")] == [32, 64]
+    assert [Execution(batch_size=5).images_at_once(kind) for kind in ("cpu", "cuda")] == [5, 5]
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": -1}, {"workers": -1}])
+def test_what_is_out_of_range_is_refused(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be at least"):
+        Execution(**options)
