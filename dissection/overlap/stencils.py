@@ -31,6 +31,10 @@ class Axis(NamedTuple):
     """(n + 1,) int64, pixels of each block."""
     weight: Tensor
     """(s, n + 1) float64, weight of cell b for each pixel of block b; NaN past the block's end."""
+    low: Tensor
+    """(n + 1,) float64, weight for the first pixel of each block."""
+    step: Tensor
+    """(n + 1,) float64, by which it rises from pixel to pixel; 1 in a block of one."""
 
 
 def axis(cells: int, pixels: int) -> Axis:
@@ -48,7 +52,9 @@ def axis(cells: int, pixels: int) -> Axis:
     first = torch.cumsum(size, 0) - size
     weight = torch.full((int(size.max()), cells + 1), torch.nan, dtype=torch.float64)
     weight[torch.arange(pixels) - first[block], block] = centre - low
-    return Axis(first, size, weight)
+    second = weight[min(1, len(weight) - 1)]
+    step = torch.where(size > 1, second - weight[0], 1)
+    return Axis(first, size, weight, weight[0].clone(), step)
 
 
 class Stencils(NamedTuple):
@@ -91,7 +97,7 @@ class Runs(NamedTuple):
         # from the run's first pixel on, counted from the first of all
         offset = before + self.first - (torch.cumsum(self.length, 0) - self.length)
         place = repeat(offset.to(before.dtype), self.length)
-        return place.add_(torch.arange(len(place), dtype=place.dtype, device=place.device))
+        return place.add_(torch.arange(place.shape[0], dtype=place.dtype, device=place.device))
 
 
 def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
@@ -141,8 +147,8 @@ def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[T
 
     A pixel is active if left·(1 - x) + end·x > 0. The weights x rise along the block, and rounding
     keeps the order of sums and products, so the sign changes at most once: where one end is not
-    above 0, the pixels on the other's side are active up to that place. It is looked for from where
-    the real line crosses 0, until the pixels on both sides say so.
+    above 0, the pixels on the other's side are active up to that place. Where the real line crosses
+    0 tells it but for rounding, which is far less than a pixel: its neighbours tell the rest.
 
     Parameters
     ----------
@@ -157,23 +163,18 @@ def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[T
     some = where((left <= 0) | (end <= 0))
     left, end, column = (part.index_select(0, some) for part in (left, end, column))
     size, falls, blocks = length.index_select(0, some), left > 0, columns.weight.shape[1]
-    low = columns.weight[0]
-    step = torch.where(columns.size > 1, columns.weight[min(1, len(columns.weight) - 1)] - low, 1)
-    crossing = (left / (left - end)).sub_(low.index_select(0, column))
-    change = crossing.div_(step.index_select(0, column)).ceil_().to(torch.int64)
-    change = change.clamp_(min=0).minimum(size)
+    crossing = left / (left - end) - columns.low.index_select(0, column)
+    change = (crossing / columns.step.index_select(0, column)).ceil().to(torch.int64)
+    change = change.clamp(min=0).minimum(size)
     weight = columns.weight.view(-1)
 
     def like_the_start(pixel: Tensor) -> Tensor:
         x = weight.index_select(0, pixel * blocks + column)
         return (left * (1 - x) + end * x > 0) == falls
 
-    while True:
-        before = (change > 0) & ~like_the_start((change - 1).clamp_(min=0))
-        behind = (change < size) & like_the_start(change.minimum(size - 1).clamp_(min=0))
-        if not bool((before | behind).any()):
-            break
-        change += behind.to(torch.int64) - before.to(torch.int64)
+    before = (change > 0) & ~like_the_start((change - 1).clamp(min=0))
+    behind = (change < size) & like_the_start(change.minimum(size - 1).clamp(min=0))
+    change = change + behind.to(torch.int64) - before.to(torch.int64)
     length[some] = torch.where(falls, change, size - change)
     skipped[some] = torch.where(falls, 0, change)
     return skipped, length

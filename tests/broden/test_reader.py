@@ -81,10 +81,10 @@ def test_jpegs_in_one_read_equal_single_ones(probe):
 
 
 @pytest.mark.parametrize("call", ["jpegs", "label_block", "contents"])
-@pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 8), (3, 2)])
+@pytest.mark.parametrize(("first", "last"), [(-1, 2), (0, 8)])
 def test_images_beyond_the_set_are_refused(call, first, last, probe):
     with pytest.raises(IndexError, match="of a set of 7"):
-        getattr(probe, call)(first, last)
+        probe.contents(first, last) if call == "contents" else getattr(probe, call)([first, last])
 
 
 @pytest.mark.parametrize("limit", range(1, 7))

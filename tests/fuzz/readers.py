@@ -143,7 +143,7 @@ def descriptions(folder: Path) -> Case:
 
 def shards(folder: Path) -> Case:
     store = ShardStore(folder / "shards", "key")
-    store.write(0, Shard(0, {"fc": some_cells(1)[0]}))
+    store.write(0, Shard(np.arange(4), {"fc": some_cells(1)[0]}))
     return Case({store.path(0): ("zip",)}, lambda: store.read(0))
 
 

@@ -110,7 +110,11 @@ FAKE = {
         cuda(2, *CELLS, UNITS), torch.zeros(UNITS, device=other), cuda_stencils(mode), GRID
     ),
     "kth largest": lambda mode, other: kth_largest(
-        cuda(UNITS, 20), 3, torch.zeros(UNITS, device=other), lambda counts: counts
+        cuda(UNITS, 20),
+        3,
+        lambda counts: counts,
+        torch.zeros(UNITS, device=other),
+        torch.zeros(UNITS, dtype=torch.int64, device="cuda"),
     ),
     "largest first": fake_largest,
     "place": fake_placed,
@@ -241,13 +245,13 @@ def dissected(device, probe, folder):
         for images in batches:
             collector(torch.from_numpy(maps[start : start + images]).to(device))
             start += images
-        store.write(number, Shard(first, {"conv": collector.take(CELLS)}))
+        store.write(number, Shard(np.arange(first, start), {"conv": collector.take(CELLS)}))
         first = start
     again = Collector(UNITS, size, device)
     for number in range(len(SHARDS)):
         again.restore(store.read(number).layers["conv"], CELLS)
     threshold = collector.tail.select() + 0.0
-    resumed = again.tail.threshold(lambda counts: counts, lambda bound: bound) + 0.0
+    resumed = again.tail.threshold(lambda counts: counts)
     fold, tops = counted(store, range(len(SHARDS)), probe, [info], {"conv": threshold})
     counts = fold.counts
     labels = (probe.labels.pixels, probe.labels.primary, probe.labels.known)

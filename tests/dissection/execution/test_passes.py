@@ -17,7 +17,7 @@ class Summing:
         self.given, self.order, self.total = [], [], 0.0
 
     def part(self, shard):
-        return shard.first, shard.layers
+        return shard.images[0], shard.layers
 
     def add(self, part):
         self.order.append(part[0])
@@ -36,6 +36,7 @@ def cells():
             rng.random((2, 1)).astype(np.float32),
             rng.random((2, 1)).astype(np.float32),
             np.zeros(1, np.float32),
+            np.zeros(1, np.int64),
         )
         for name in ("low", "high")
     }
@@ -45,7 +46,7 @@ def cells():
 def store(cells, tmp_path):
     made = ShardStore(tmp_path / "shards", "key")
     for number in range(4):
-        made.write(number, Shard(2 * number, cells))
+        made.write(number, Shard(np.array([2 * number, 2 * number + 1]), cells))
     return made
 
 

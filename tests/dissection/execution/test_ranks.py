@@ -39,8 +39,7 @@ def work(rank, port, folder):
         "total": ranks.total(mine).tolist(),
         "all": ranks.all({"rank": rank}),
         "gathered": ranks.gather({"rank": rank}),
-        "highest": ranks.highest(torch.tensor([rank, -float(rank)])).tolist(),
-        "threshold": tail.threshold(ranks.total, ranks.highest).tolist(),
+        "threshold": tail.threshold(ranks.total).tolist(),
     }
     ranks.wait()
     found["mine"] = mine.tolist()
@@ -84,10 +83,6 @@ def test_only_the_one_that_leads_gathers(group):
     assert [found["gathered"] for found in group] == [[{"rank": 0}, {"rank": 1}], []]
 
 
-def test_the_highest_is_that_of_all_ranks(group):
-    assert [found["highest"] for found in group] == [[1.0, 0.0]] * 2
-
-
 def test_threshold_over_ranks_is_the_sort_of_all_values(group):
     wanted = references.kth_largest(values(), SIZE).tolist()
     assert [found["threshold"] for found in group] == [wanted] * 2
@@ -106,7 +101,6 @@ def test_without_torchrun_a_process_is_alone(alone):
     mine = torch.tensor([1, 2])
     assert alone.total(mine) is mine
     assert alone.all("x") == alone.gather("x") == ["x"]
-    assert alone.highest(mine) is mine
     alone.wait()
     alone.close()
     assert not torch.distributed.is_initialized()
