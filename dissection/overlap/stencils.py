@@ -166,10 +166,9 @@ def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[T
     crossing = left / (left - end) - columns.low.index_select(0, column)
     change = (crossing / columns.step.index_select(0, column)).ceil().to(torch.int64)
     change = change.clamp(min=0).minimum(size)
-    weight = columns.weight.view(-1)
 
     def like_the_start(pixel: Tensor) -> Tensor:
-        x = weight.index_select(0, pixel * blocks + column)
+        x = columns.weight.take(pixel * blocks + column)
         return (left * (1 - x) + end * x > 0) == falls
 
     before = (change > 0) & ~like_the_start((change - 1).clamp(min=0))
