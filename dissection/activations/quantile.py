@@ -114,11 +114,11 @@ class Tail:
                 part = part.clone(memory_format=torch.contiguous_format)
                 largest_first(part, self.size)
                 part = part[:, : self.size]
-                self._reserve(2 * self.size)
             used = self._most()
             if used + part.shape[1] > self._values.shape[1]:
                 self._keep_largest()
                 used = self.size
+                self._reserve(used + part.shape[1])
             self._values[:, used : used + part.shape[1]] = part
             self._fill_all(used + part.shape[1])
 

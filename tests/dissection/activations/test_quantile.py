@@ -326,3 +326,12 @@ def test_all_but_the_largest_of_a_long_batch_is_left_out_and_the_batch_as_it_was
     np.testing.assert_array_equal(batch.numpy(), values)
     both = np.concatenate([values, values[:, :5]], 1)
     np.testing.assert_array_equal(tail.select().numpy(), references.kth_largest(both, 7))
+
+
+def test_batches_that_are_smaller_than_the_tail_and_larger_than_its_spare_room_fit():
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(3, 12000)).astype(np.float32)
+    tail = Tail(3, 5000)
+    for start in range(0, 12000, 4000):
+        tail.add_all(torch.from_numpy(values[:, start : start + 4000]))
+    assert tail.threshold(alone).tolist() == references.kth_largest(values, 5000).tolist()
