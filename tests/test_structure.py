@@ -76,6 +76,8 @@ LIBRARIES = {
 NUMERICS = {
     "dissection.activations.cells",
     "dissection.activations.quantile",
+    "dissection.activations.ranking",
+    "dissection.activations.sampling",
     "dissection.activations.top",
     "dissection.overlap.stencils",
     "dissection.overlap.tally",

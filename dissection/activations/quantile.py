@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SELECT_CHUNK = 1 << 21
-"""Values selected from at once: bounds the index memory of a selection to 16 MiB."""
+from dissection.activations.ranking import SELECT_CHUNK, kth_largest, largest_first, nth_largest
 
 SPARE = 2048
 """Values a unit that a tail has room for beside the K largest; K / 8 if that is more."""
@@ -93,13 +92,7 @@ class Tail:
             (M,) int64, the unit each belongs to.
         """
         counts = torch.bincount(unit, minlength=len(self._fill))
-        needed = int((self._fill + counts).max())
-        if needed > self._values.shape[1] and self._most() > self.size:
-            self._keep_largest()
-            needed = self.size + int(counts.max())
-        self._reserve(needed)
-        place(self._values, self._fill, values, unit, counts)
-        self._fill = self._fill + counts
+        self._append(values, unit, counts, int((self._fill + counts).max()), int(counts.max()))
 
     def add_all(self, values: Tensor) -> None:
         """Add equally many values of every unit to a tail to which nothing else was added.
@@ -121,6 +114,15 @@ class Tail:
                 self._reserve(used + part.shape[1])
             self._values[:, used : used + part.shape[1]] = part
             self._fill_all(used + part.shape[1])
+
+    def _append(self, values: Tensor, unit: Tensor, counts: Tensor, needed: int, most: int) -> None:
+        """Add values of any units, at most `most` of one, which then holds at most `needed`."""
+        if needed > self._values.shape[1] and self._most() > self.size:
+            self._keep_largest()
+            needed = self.size + most
+        self._reserve(needed)
+        place(self._values, self._fill, values, unit, counts)
+        self._fill = self._fill + counts
 
     def select(self, rank: int | None = None) -> Tensor:
         """Raise the bound to a value of those added and return it, (U,) float32.
@@ -214,87 +216,3 @@ def _by_unit(unit: Tensor) -> Tensor:
         narrow = np.uint16 if len(unit) and int(unit.max()) < 2**16 else np.int64
         return torch.from_numpy(unit.numpy().astype(narrow).argsort(kind="stable"))
     return torch.argsort(unit, stable=True)
-
-
-def largest_first(values: Tensor, count: int) -> None:
-    """Move the largest values of each row to its front, in no order.
-
-    On the CPU numpy partitions, several times faster than `torch.topk`.
-
-    Parameters
-    ----------
-    values : Tensor
-        (U, M), reordered in place.
-    count : int
-        How many, at most M.
-    """
-    if values.device.type == "cpu":
-        rows = values.numpy()
-        np.negative(rows, out=rows)
-        rows.partition(count - 1, axis=1)
-        np.negative(rows, out=rows)
-        return
-    for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
-        part[:, :count] = torch.topk(part, count, dim=1, sorted=False).values
-
-
-def nth_largest(values: Tensor, rank: int) -> Tensor:
-    """Return the value of a rank, 1 for the largest, in each row of (U, M), left as it is."""
-    found = []
-    for part in values.split(max(1, SELECT_CHUNK // values.shape[1])):
-        if values.device.type == "cpu":
-            place = part.shape[1] - rank
-            found.append(torch.from_numpy(np.partition(part.numpy(), place, axis=1)[:, place]))
-        else:
-            found.append(torch.topk(part, rank, dim=1, sorted=False).values.amin(1))
-    return torch.cat(found)
-
-
-def kth_largest(
-    values: Tensor, rank: int, total: Callable[[Tensor], Tensor], bound: Tensor, ties: Tensor
-) -> Tensor:
-    """Return the largest value that at least ``rank`` values of the unit reach, over all ranks.
-
-    Bisects the bits of the float, which in the order of `ordered` sort as the numbers do, so the
-    result is exact after 32 sums over the ranks, whatever the values are.
-
-    Parameters
-    ----------
-    values : Tensor
-        (U, M) float32, this process's share.
-    rank : int
-        K, 1 for the largest value.
-    total : callable
-        Sums an int64 tensor over the ranks.
-    bound, ties : Tensor
-        (U,) float32, and int64: as often the bound stands for the values that equal it.
-
-    Returns
-    -------
-    Tensor
-        (U,) float32, -inf where there are fewer.
-    """
-    keys, tied = ordered(values), ordered(bound)
-    # those equal to the bound are among the ties
-    keys = torch.where(keys == tied[:, None], torch.iinfo(torch.int32).min, keys)
-    # from -inf, the value of those that are missing
-    low = keys.new_full(keys.shape[:1], ~0x7F800000, dtype=torch.int64)
-    high = torch.full_like(low, 2**31)
-    for _ in range(32):
-        middle = (low + high) >> 1
-        reaching = (keys >= middle[:, None]).sum(1) + ties * (tied >= middle)
-        reached = total(reaching) >= rank
-        low, high = torch.where(reached, middle, low), torch.where(reached, high, middle)
-    return unordered(low)
-
-
-def ordered(values: Tensor) -> Tensor:
-    """Map float32 to int32 so that integers compare as the floats do (-0.0 just below 0.0)."""
-    bits = values.contiguous().view(torch.int32)
-    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-
-
-def unordered(keys: Tensor) -> Tensor:
-    """Undo `ordered`."""
-    bits = keys.to(torch.int32)
-    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32)

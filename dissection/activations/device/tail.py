@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.activations.quantile import Tail, place
+from dissection.activations.quantile import Tail
 
 __all__ = ["CountedTail"]
 
@@ -42,13 +42,7 @@ class CountedTail(Tail):
         """
         if len(values) == 0:
             return
-        needed = int((self._filled + counts).max())
-        if needed > self._values.shape[1] and self._most() > self.size:
-            self._keep_largest()
-            needed = self.size + int(counts.max())
-        self._reserve(needed)
-        place(self._values, self._fill, values, unit, here)
-        self._fill = self._fill + here
+        self._append(values, unit, here, int((self._filled + counts).max()), int(counts.max()))
         self._filled += counts
 
     def holds(self, rank: int | None) -> bool:

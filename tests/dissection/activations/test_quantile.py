@@ -8,15 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissection.activations.quantile import (
-    Tail,
-    kth_largest,
-    largest_first,
-    ordered,
-    place,
-    tail_size,
-    unordered,
-)
+from dissection.activations.quantile import Tail, place, tail_size
+from dissection.activations.ranking import kth_largest, largest_first, ordered, unordered
 from tests.dissection import references
 
 few = settings(max_examples=40, deadline=None, derandomize=True)

@@ -16,7 +16,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from dissection.activations.cells import neighbourhood, where
 from dissection.activations.collect import Collector
-from dissection.activations.quantile import Tail, kth_largest, largest_first, place
+from dissection.activations.quantile import Tail, place
+from dissection.activations.ranking import kth_largest, largest_first
 from dissection.activations.shards import Shard, ShardStore
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import best, detectors
