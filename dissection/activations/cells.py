@@ -64,13 +64,18 @@ def unpack(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarra
     images : ndarray
         (n,) int64 places in the block.
     """
-    ends = np.cumsum(cells.kept)
-    starts = ends - cells.kept
     kept = neighbourhood(torch.from_numpy(above_of(cells, grid, images)))
-    values = np.concatenate([cells.values[starts[i] : ends[i]] for i in images])
+    values = np.concatenate(values_of(cells, images))
     maps = torch.full(kept.shape, -torch.inf)
     maps.view(-1).index_copy_(0, where(kept), torch.from_numpy(values))
     return maps.numpy()
+
+
+def values_of(cells: Cells, images: np.ndarray) -> list[np.ndarray]:
+    """Return the values of the kept cells of each of some images."""
+    ends = np.cumsum(cells.kept)
+    starts = ends - cells.kept
+    return [cells.values[starts[i] : ends[i]] for i in images]
 
 
 def above_of(cells: Cells, grid: tuple[int, int], images: np.ndarray) -> np.ndarray:

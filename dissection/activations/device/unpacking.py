@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.activations.cells import Cells, neighbourhood, unpack
+from dissection.activations.cells import Cells, neighbourhood, unpack, values_of
 from dissection.activations.device.packing import running
 from dissection.activations.device.uploading import sent
 
@@ -44,11 +44,8 @@ def unpacked(
     """
     if device.type == "cpu":
         return torch.from_numpy(unpack(cells, grid, images))
-    ends = np.cumsum(cells.kept)
-    starts = ends - cells.kept
     # a value in front, so that there is one to look up where none is kept
-    stored = [_NOTHING, *(cells.values[starts[i] : ends[i]] for i in images)]
-    values = sent(np.concatenate(stored), device)
+    values = sent(np.concatenate([_NOTHING, *values_of(cells, images)]), device)
     kept = neighbourhood(_bits(sent(cells.above[images], device), (*grid, len(cells.bound))))
     ordinal = running(kept).view(kept.shape)
     found = values.index_select(0, ordinal.view(-1)).view(kept.shape)
