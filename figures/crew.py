@@ -115,7 +115,8 @@ def _lead(
             made[index] = pickle.load(said)
             done.put(index)
             index = None
-    except (OSError, EOFError, ValueError, IndexError, pickle.UnpicklingError):
+    except Exception:
+        # none is left, or it ended; whatever else it was, the figure is not drawn yet
         if index is not None:
             todo.append(index)
             done.put(index)

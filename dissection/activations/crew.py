@@ -30,9 +30,14 @@ class Crew:
         if self.threads > 1:
             self._pool = ThreadPoolExecutor(self.threads, "crew")
             together = Barrier(self.threads + 1)
-            for _ in range(self.threads):
-                self._pool.submit(_work_alone, together)
-            together.wait()
+            try:
+                for _ in range(self.threads):
+                    self._pool.submit(_work_alone, together)
+                together.wait()
+            except BaseException:
+                # else those that were started would wait for those that cannot be
+                together.abort()
+                raise
             # what one thread sets is also what later threads and other libraries begin with
             torch.set_num_threads(self.threads)
 
