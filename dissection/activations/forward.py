@@ -60,18 +60,18 @@ class Plan(NamedTuple):
     batch_size: int
     workers: int
 
-    def span(self, shard: int) -> np.ndarray:
+    def images_of(self, shard: int) -> np.ndarray:
         """Return the images of a shard, (N,) int64, see `sampling.shards_of`."""
         return shards_of(len(self.probe), SHARD_IMAGES)[shard]
 
     def batches(self, shard: int) -> list[np.ndarray]:
         """Return the images of each batch of a shard."""
-        images, size = self.span(shard), self.batch_size
+        images, size = self.images_of(shard), self.batch_size
         return [images[at : at + size] for at in range(0, len(images), size)]
 
     def images(self, shards: Iterable[int]) -> int:
         """Return the number of images of some shards."""
-        return sum(len(self.span(shard)) for shard in shards)
+        return sum(len(self.images_of(shard)) for shard in shards)
 
     def shards(self) -> range:
         """Return the numbers of all shards."""
@@ -187,7 +187,7 @@ class _Taken:
         while self._closed and (wait or all(one.ready for _, one in self._far())):
             number = self._closed.popleft()
             layers = {name: self._take(name, number) for name in self.collectors}
-            shard = Shard(self._plan.span(number), layers)
+            shard = Shard(self._plan.images_of(number), layers)
             self._rank(shard)
             yield number, shard
 
@@ -248,7 +248,7 @@ def _run_shards(
         for (taken.shard, cut), images in zip(cuts, there, strict=True):
             forward(preprocessing.normalise(images))
             taken.after_batch()
-            if cut[-1] == plan.span(taken.shard)[-1]:
+            if cut[-1] == plan.images_of(taken.shard)[-1]:
                 taken.close_shard()
             for finished in taken.finished():
                 writer.write(*finished)
@@ -259,7 +259,7 @@ def _run_shards(
 
 def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueError:
     place, unit = error.args
-    image = plan.span(shard)[place]
+    image = plan.images_of(shard)[place]
     return ValueError(
         f"layer {layer}, unit {unit}: NaN or infinite activation for image {image} "
         f"({plan.probe.names[image]}); check the weights and the preprocessing"

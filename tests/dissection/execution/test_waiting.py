@@ -318,7 +318,7 @@ def test_nan_on_a_device_names_layer_unit_and_image(probe, tmp_path):
     with FarDevice(), pytest.raises(ValueError, match="NaN") as caught:
         run_images(plan(2, 0), store, plan(2, 0).shards(), int)
     # the fourth batch of two is the second half of shard 1
-    image = plan(2, 0).span(1)[3]
+    image = plan(2, 0).images_of(1)[3]
     assert f"layer second, unit 2: NaN or infinite activation for image {image} (" in str(
         caught.value
     )
