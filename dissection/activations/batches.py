@@ -1,6 +1,6 @@
 """Decoded batches of a probe set, made ahead of the network by threads."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -13,7 +13,6 @@ from broden.system.parallel import in_order
 from dissection.networks.preprocessing import Preprocessing
 
 Images = Sequence[int] | np.ndarray
-Share = Callable[[Callable[[int], None], range], Iterable[None]]
 
 AHEAD = 3
 """Batches begun before they are asked for, at least; one more than workers if that is more."""
@@ -24,7 +23,6 @@ def batches(
     cuts: Sequence[Images],
     preprocessing: Preprocessing,
     workers: int = 0,
-    share: Share = map,
     pinned: bool = False,
 ) -> Generator[Tensor, None, None]:
     """Yield the images of each batch, whole and at the network's input size.
@@ -39,8 +37,6 @@ def batches(
         Size and interpolation.
     workers : int
         Threads; 0 decodes when a batch is asked for.
-    share : callable
-        How the images of a batch are decoded when it is asked for, as `map` does it.
     pinned : bool
         Whether they are to be in memory that a GPU reads by itself.
 
@@ -56,8 +52,7 @@ def batches(
     """
 
     def decoded(images: Images) -> Tensor:
-        how = share if workers == 0 else map
-        return _decoded(probe, images, preprocessing, how, pinned)
+        return _decoded(probe, images, preprocessing, pinned)
 
     if workers == 0:
         yield from map(decoded, cuts)
@@ -66,18 +61,11 @@ def batches(
         yield from results
 
 
-def _decoded(
-    probe: Probe, images: Images, preprocessing: Preprocessing, share: Share, pinned: bool
-) -> Tensor:
+def _decoded(probe: Probe, images: Images, preprocessing: Preprocessing, pinned: bool) -> Tensor:
     shape = (len(images), *preprocessing.size, 3)
     result = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
     batch = result.numpy()
-    stored = probe.jpegs(images)
-
-    def decode_into(place: int) -> None:
-        image = images[place]
+    for place, (image, data) in enumerate(zip(images, probe.jpegs(images), strict=True)):
         name = f"{probe.path}: image {image} ({probe.names[image]})"
-        batch[place] = decode(stored[place], preprocessing.size, preprocessing.resample, name)
-
-    list(share(decode_into, range(len(images))))
+        batch[place] = decode(data, preprocessing.size, preprocessing.resample, name)
     return result

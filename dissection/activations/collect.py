@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from dissection.activations.cells import Cells, above_of, pack, prune, unpack, where
-from dissection.activations.crew import Crew
 from dissection.activations.quantile import Tail
 
 SELECT_GROWTH = 1.15
@@ -71,8 +70,6 @@ class Collector(LayerCollector):
     presumed : callable, optional
         The rank to which the bound may rise after so many images, see `sampling.presumed_size`; by
         default K, which holds always.
-    crew : Crew, optional
-        Threads to share the work.
     means : bool
         Keep the mean of each map.
     floor : Tensor, optional
@@ -92,13 +89,11 @@ class Collector(LayerCollector):
         tail_size: int,
         device: torch.device | str,
         presumed: Callable[[int], int] | None = None,
-        crew: Crew | None = None,
         means: bool = True,
         floor: Tensor | None = None,
     ):
         self.tail = Tail(units, tail_size, device)
         self._presumed, self._means, self._floor = presumed, means, floor
-        self._crew = crew or Crew(torch.device("meta"))
         self._all_added = True
         self._seen = 0
         self._images = 0
@@ -110,8 +105,7 @@ class Collector(LayerCollector):
         cells = maps.permute(0, 2, 3, 1).contiguous()
         maximum, mean = cells.amax((1, 2)), cells.mean((1, 2))
         self._check_finite(cells, maximum, mean)
-        share = -(-len(cells) // self._crew.threads)
-        parts = cells.split(max(1, min(share, CHUNK_CELLS // cells[0].numel())))
+        parts = cells.split(max(1, CHUNK_CELLS // cells[0].numel()))
         if _due(self._seen, self._seen + len(maps)):
             kept = self._raise_bound(parts, self._seen + len(maps))
         else:
@@ -175,7 +169,7 @@ class Collector(LayerCollector):
             some = part if len(tied) == len(wanted) else part.index_select(3, tied)
             return (some == bound).sum((0, 1, 2))
 
-        found = torch.stack(self._crew.map(counted, parts)).sum(0)
+        found = torch.stack([counted(part) for part in parts]).sum(0)
         equal = torch.zeros_like(self._ties).index_add_(0, tied, found) * wanted
         # the tail holds those of this batch that a risen bound equals, and counted them; the shard
         # will hold only what was above the bound before it rose
@@ -192,20 +186,17 @@ class Collector(LayerCollector):
         self.tail.select(self._presumed and self._presumed(seen))
         self._all_added &= not torch.isfinite(self.tail.bound).all()
         self._count_ties(parts, self.tail.bound > before)
-        return self._crew.map(lambda part: pack(part, part > self.tail.bound), parts)
+        return [pack(part, part > self.tail.bound) for part in parts]
 
     def _below_bound(self, parts: Sequence[Tensor]) -> list[Packed]:
         """Add a batch to the tail and return what is above the bound, which stays."""
-
-        def looked_at(part: Tensor) -> tuple[Tensor, Packed]:
+        found = []
+        for part in parts:
             above = part > self.tail.bound
-            return where(above), pack(part, above)
-
-        found = self._crew.map(looked_at, parts)
-        for part, (above, _) in zip(parts, found, strict=True):
-            self._add(part, None if self._all_added else above)
+            self._add(part, None if self._all_added else where(above))
+            found.append(pack(part, above))
         self._count_ties(parts, torch.zeros_like(self.tail.bound, dtype=torch.bool))
-        return [packed for _, packed in found]
+        return found
 
     def _raise_to_floor(self) -> None:
         """Raise the bound to the floor once the tail holds what equals it."""

@@ -18,7 +18,6 @@ from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.cells import Cells
 from dissection.activations.collect import Collector, LayerCollector, NotFiniteError
-from dissection.activations.crew import Crew
 from dissection.activations.device.collector import DeviceCollector
 from dissection.activations.device.courier import Courier
 from dissection.activations.device.exactness import exact_convolutions
@@ -119,20 +118,18 @@ def run_images(
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    with closing(Crew(plan.device)) as crew, closing(_Writer(store, plan.device)) as writer:
-        taken = _Taken(plan, crew, floors)
+    with closing(_Writer(store, plan.device)) as writer:
+        taken = _Taken(plan, floors)
         finished = _restore(plan, store, mine, taken)
-        _run_shards(plan, [n for n in mine if n not in finished], taken, writer, crew, advance)
+        _run_shards(plan, [n for n in mine if n not in finished], taken, writer, advance)
     return Passed(taken.collectors, taken.tops, plan.images(finished))
 
 
 class _Taken:
     """What is taken from every layer; `shard` is the one whose images are in the network."""
 
-    def __init__(
-        self, plan: Plan, crew: Crew, floors: Mapping[str, torch.Tensor] | None = None
-    ) -> None:
-        self._plan, self._crew, self._floors = plan, crew, floors
+    def __init__(self, plan: Plan, floors: Mapping[str, torch.Tensor] | None = None) -> None:
+        self._plan, self._floors = plan, floors
         self._courier = None if plan.device.type == "cpu" else Courier(plan.device)
         self._closed: deque[int] = deque()
         self.collectors = {info.name: self._collector(info) for info in plan.layers}
@@ -156,7 +153,7 @@ class _Taken:
         rank, means = presumed if floor is None else None, self._plan.means
         if courier is not None:
             return DeviceCollector(info.units, size, device, rank, courier, floor, means)
-        return Collector(info.units, size, device, rank, self._crew, means, floor)
+        return Collector(info.units, size, device, rank, means, floor)
 
     def consume(self, name: str, maps: torch.Tensor) -> None:
         """Take a batch of one layer's maps."""
@@ -227,18 +224,13 @@ def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) 
 
 
 def _run_shards(
-    plan: Plan,
-    numbers: Sequence[int],
-    taken: _Taken,
-    writer: "_Writer",
-    crew: Crew,
-    advance: Advance,
+    plan: Plan, numbers: Sequence[int], taken: _Taken, writer: "_Writer", advance: Advance
 ) -> None:
     """Run the images of shards through the network, in order."""
     cuts = [(number, images) for number in numbers for images in plan.batches(number)]
     preprocessing, module = plan.network.preprocessing, plan.network.module
     wanted, fast = [cut for _, cut in cuts], pinned(plan.device)
-    decoded = batches(plan.probe, wanted, preprocessing, plan.workers, crew.map, fast)
+    decoded = batches(plan.probe, wanted, preprocessing, plan.workers, fast)
     with (
         exact_convolutions(plan.device),
         capture(module, plan.layers, taken.consume, plan.precision) as forward,
