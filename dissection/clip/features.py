@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from broden.system.progress import bar
 from dissection.activations.batches import batches
 from dissection.clip.concepts import Concepts
 from dissection.clip.encoder import Encoder, warn_too_long
+from dissection.execution.ranks import Ranks
 
 __all__ = ["FORMAT", "default_cache", "image_features", "text_features"]
 
@@ -44,7 +46,8 @@ def image_features(
     batch_size: int = 64,
     workers: int = 0,
     progress: bool = False,
-) -> Tensor:
+    ranks: Ranks | None = None,
+) -> Tensor | None:
     """Return the features of all images of a probe.
 
     Parameters
@@ -59,35 +62,46 @@ def image_features(
         Threads that decode ahead; 0 decodes in this one.
     progress
         Whether to show a bar.
+    ranks
+        Who shares the batches out among them, all of which must be here; by default nobody.
 
     Returns
     -------
-    (N, D) float32 on the CPU, each row of length 1.
+    (N, D) float32 on the CPU, each row of length 1; None on ranks that do not lead.
 
     Raises
     ------
     ValueError
         If an image cannot be decoded or a feature is not finite.
     """
-    count = len(source)
+    ranks, count = ranks or Ranks.alone(), len(source)
     what = {
         "preprocessing": encoder.preprocessing.as_dict(),
         "probe": source.digest,
         "images": count,
     }
     key, shape = _key("images", encoder, what), (count, encoder.dimension)
-    features = _found(cache, key, shape)
-    if features is None:
-        features = torch.empty(shape)
+    features = _found(cache, key, shape) if ranks.leads else None
+    if not ranks.all(features is not None)[0]:
         cuts = [range(at, min(at + batch_size, count)) for at in range(0, count, batch_size)]
-        with (
-            closing(batches(source, cuts, encoder.preprocessing, workers)) as decoded,
-            bar(decoded, len(cuts), "CLIP images", progress, unit="batch") as todo,
-        ):
-            for cut, images in zip(cuts, todo, strict=True):
-                features[cut.start : cut.stop] = encoder.images(images).cpu()
-        _keep(cache, key, features)
+        own = _encoded(encoder, source, ranks.share(cuts), workers, progress and ranks.leads)
+        parts = ranks.gather(own)
+        if ranks.leads:
+            # of rank r every world-th batch from the r-th on
+            features = torch.cat([parts[at % ranks.world].pop(0) for at in range(len(cuts))])
+            _keep(cache, key, features)
     return features
+
+
+def _encoded(
+    encoder: Encoder, source: Probe, cuts: Sequence[range], workers: int, progress: bool
+) -> list[Tensor]:
+    """Return the features of each of some batches."""
+    with (
+        closing(batches(source, cuts, encoder.preprocessing, workers)) as decoded,
+        bar(decoded, len(cuts), "CLIP images", progress, unit="batch") as todo,
+    ):
+        return [encoder.images(images).cpu() for images in todo]
 
 
 def text_features(encoder: Encoder, concepts: Concepts, *, cache: Path | None) -> Tensor:

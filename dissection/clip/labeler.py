@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from broden.probe import Probe
 from dissection.activations.forward import Passed
@@ -131,9 +132,10 @@ class ClipFold(Pooling):
             others = ranks.gather([] if ranks.leads else self.own())
             for parts in others:
                 self.add_all(parts)
-        if not ranks.leads:
+        images = self._image_features()
+        if images is None:
             return None
-        found = self._described()
+        found = self._described(images)
         labeler, config = self._labeler, self._labeler.config
         return Outcome(
             {one.layer: {"descriptions": one.distinct} for one in found},
@@ -142,23 +144,29 @@ class ClipFold(Pooling):
             {f"clip:{Path(config.encoder).name}": labeler.texts},
         )
 
-    def _described(self) -> list[Described]:
-        job, labeler, device = self._job, self._labeler, self._labeler.device
+    def _image_features(self) -> Tensor | None:
+        """Return the features of all images, encoded by all ranks, on the one that leads."""
+        job, labeler = self._job, self._labeler
         with job.timed("clip features"):
-            images = image_features(
+            return image_features(
                 labeler.encoder,
                 labeler.probe,
                 cache=default_cache(),
                 batch_size=job.plan.batch_size,
                 workers=job.plan.workers,
                 progress=job.execution.progress,
-            ).to(device)
+                ranks=job.ranks,
+            )
+
+    def _described(self, images: Tensor) -> list[Described]:
+        job, labeler, device = self._job, self._labeler, self._labeler.device
+        with job.timed("clip features"):
             texts = text_features(labeler.encoder, labeler.concepts, cache=default_cache())
-        found = []
+        images, texts, found = images.to(device), texts.to(device), []
         with job.timed("clip similarity"):
             for info in job.plan.layers:
                 activations = self.values(info.name)
                 scored = activations.to(device), labeler.config.similarity
-                similarity = score(images, texts.to(device), *scored)
+                similarity = score(images, texts, *scored)
                 found.append(described(info.name, similarity.float().cpu().numpy(), activations))
         return found

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -15,6 +16,22 @@ _SETTLING = 0.1  # seconds
 _DEVICES = "give auto, cpu or cuda (cuda:1 for the second GPU)"
 
 
+class RankLostError(RuntimeError):
+    """Another process of the run is gone."""
+
+
+@contextmanager
+def _company() -> Iterator[None]:
+    """Say what it means where the others cannot be reached."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RankLostError(
+            "another process of this run ended before its work was done; what it printed says "
+            "why; start the same command again: finished images are kept"
+        ) from error
+
+
 class Ranks:
     """Know this process among those that `torchrun` started; one alone without it.
 
@@ -24,12 +41,17 @@ class Ranks:
         Number of this process and how many there are.
     """
 
-    def __init__(self) -> None:
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0"))
+    def __init__(self, rank: int | None = None, world: int | None = None) -> None:
+        self.world = int(os.environ.get("WORLD_SIZE", "1")) if world is None else world
+        self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
         if self.world > 1 and not distributed.is_initialized():
             # ranks meet only when all images are through, which may be hours apart
             distributed.init_process_group("gloo", timeout=timedelta(days=30))
+
+    @classmethod
+    def alone(cls) -> "Ranks":
+        """Return a process that works for itself, whatever others there are."""
+        return cls(0, 1)
 
     @property
     def leads(self) -> bool:
@@ -45,7 +67,8 @@ class Ranks:
         if self.world == 1:
             return values
         total = values.to("cpu", copy=True)
-        distributed.all_reduce(total)
+        with _company():
+            distributed.all_reduce(total)
         return total.to(values.device)
 
     def gather(self, value: Item) -> list[Item]:
@@ -53,7 +76,8 @@ class Ranks:
         if self.world == 1:
             return [value]
         values: list = [None] * self.world if self.leads else []
-        distributed.gather_object(value, values if self.leads else None)
+        with _company():
+            distributed.gather_object(value, values if self.leads else None)
         return values
 
     def all(self, value: Item) -> list[Item]:
@@ -61,13 +85,15 @@ class Ranks:
         if self.world == 1:
             return [value]
         values: list = [None] * self.world
-        distributed.all_gather_object(values, value)
+        with _company():
+            distributed.all_gather_object(values, value)
         return values
 
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.world > 1:
-            distributed.barrier()
+            with _company():
+                distributed.barrier()
 
     def close(self) -> None:
         """Leave the group."""

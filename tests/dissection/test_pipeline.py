@@ -4,9 +4,6 @@ import errno
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -460,32 +457,3 @@ def test_one_image_is_enough(tmp_path):
     with planted.write(tmp_path / "one.h5", planted.drawn(3, 1)) as probe:
         units = run(probe, tmp_path / "run").units
     assert len(units) == 8
-
-
-def test_two_ranks_give_the_files_of_one(probe, tmp_path, unbroken, started):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("ranks_run.py")
-    path = os.pathsep.join(p for p in sys.path if p)
-    ranks = [
-        started(
-            [sys.executable, script, probe.path, tmp_path / "run"],
-            env={
-                **os.environ,
-                "PYTHONPATH": path,
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": "2",
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-            },
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in ranks:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-    assert files(tmp_path / "run") == unbroken

@@ -2,11 +2,6 @@
 
 import io
 import itertools
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,37 +183,6 @@ def test_shards_that_stay_and_shards_that_run_again_give_the_same_files(
     assert len(passes) == 2
     assert 0 < passes[1] < 22
     assert files(tmp_path / "run") == unbroken
-
-
-def test_two_ranks_that_run_images_again_give_the_files_of_one(tmp_path, started):
-    with planted.write(tmp_path / "p.h5", planted.drawn()) as probe:
-        dissection.dissect(
-            planted.network(),
-            "maps",
-            probe,
-            out=tmp_path / "one",
-            config=CONFIG,
-            execution=Execution("cpu", 2, 0),
-        )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("ranks_run.py")
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    path = os.pathsep.join(p for p in sys.path if p)
-    ranks = [
-        started(
-            [sys.executable, script, tmp_path / "p.h5", tmp_path / "two", "1"],
-            env={**os.environ, **group, "PYTHONPATH": path, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in "01"
-    ]
-    for process in ranks:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-    assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,41 @@ def test_images_are_encoded_in_order_whatever_the_batch(source):
     assert torch.equal(one, found[:1])
 
 
+class FakeRanks:
+    """Two processes of which the one that does not lead has been here already."""
+
+    world = 2
+
+    def __init__(self, rank, others=()):
+        self.rank, self.leads, self.given = rank, rank == 0, others
+
+    def share(self, items):
+        return items[self.rank :: 2]
+
+    def all(self, value):
+        return [value]
+
+    def gather(self, value):
+        if self.leads:
+            return [value, self.given]
+        self.given = value
+        return []
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
+def test_ranks_encode_each_batch_once(source, cache, batch_size):
+    alone, shared = FakeEncoder(), FakeEncoder()
+    wanted = image_features(alone, source, cache=None, batch_size=batch_size)
+    options = {"cache": cache, "batch_size": batch_size}
+    second = FakeRanks(1)
+    assert image_features(shared, source, ranks=second, **options) is None
+    first = FakeRanks(0, second.given)
+    assert torch.equal(image_features(shared, source, ranks=first, **options), wanted)
+    assert shared.calls == alone.calls
+    assert torch.equal(image_features(shared, source, ranks=FakeRanks(0), **options), wanted)
+    assert shared.calls == alone.calls
+
+
 def test_images_of_a_probe_file_are_encoded_too(tmp_path):
     with write_probe(tmp_path / "probe.h5", corner_images()) as probe:
         found = image_features(FakeEncoder(), probe, cache=None)
