@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dissection.results.labelling import NO_LAYER, Labelling
+from dissection.results.validity import Expected, expected
 
-__all__ = ["detector_rule", "networks", "probe", "units", "why"]
+__all__ = ["by_chance", "detector_rule", "mean_and_sd", "networks", "probe", "units", "why"]
 
 RULES = {
     "best": "counting rule best: a unit counts for its best label",
@@ -41,6 +42,45 @@ def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) 
     if counting:
         parts.append(RULES[counting])
     return f"{'; '.join(parts)}. {probe(labellings)}"
+
+
+def by_chance(labellings: Sequence[Labelling], layers: Iterable[str] | None = None) -> str:
+    """Return how many detectors chance gives, with a space before; nothing where no run tells.
+
+    Parameters
+    ----------
+    labellings : sequence of Labelling
+        By IoU.
+    layers : iterable of str, optional
+        Those that are shown; all if not given.
+    """
+    layers, said, shifts = None if layers is None else set(layers), [], set()
+    for part in labellings:
+        for layer in part.layers:
+            found = expected(part, layer)
+            if found is None or (layers is not None and layer not in layers):
+                continue
+            names = [part.name] * (len(labellings) > 1) + [layer] * (layer != NO_LAYER)
+            count = int(part.layer(layer)["detector"].sum())
+            said.append(" ".join([*names, f"{mean_and_sd(found)} of {count:,}"]))
+            shifts.add(f"{found.shifts:,}")
+    if not said:
+        return ""
+    return (
+        f" Detectors expected by chance, the maps laid over other images with labels of the same "
+        f"categories (mean ± sd of {' or '.join(sorted(shifts, key=len))} shifts): {_listed(said)}."
+    )
+
+
+def mean_and_sd(found: Expected) -> str:
+    """Return how many detectors chance gives.
+
+    Examples
+    --------
+    >>> mean_and_sd(Expected(25.04, 4.51, 20)), mean_and_sd(Expected(3.0, None, 1))
+    ('25.0 ± 4.5', '3.0')
+    """
+    return f"{found.mean:,.1f}" + ("" if found.sd is None else f" ± {found.sd:,.1f}")
 
 
 def why(labellings: Sequence[Labelling]) -> str:

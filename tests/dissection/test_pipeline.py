@@ -193,7 +193,7 @@ POINTS = [
     *[(forward.Collector, "__call__", call) for call in (1, 2, 3, 5, 8, 11)],
     *[(forward.Collector, "take", call) for call in (1, 3, 6)],
     *[(written.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
-    *[(counting, "count", call) for call in (1, 4)],
+    *[(counting, "overlapped", call) for call in (1, 4)],
     (storing, "write_scores", 1),
 ]
 
@@ -216,7 +216,7 @@ def test_a_run_killed_anywhere_and_resumed_gives_the_same_files(
 def test_a_resumed_run_says_what_it_found(probe, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "dissection")
     with monkeypatch.context() as patch:
-        killed_at(patch, forward.Collector, "__call__", 5)
+        killed_at(patch, forward.Collector, "__call__", 9)
         with pytest.raises(Killed):
             run(probe, tmp_path / "run")
     assert "8 of them from an earlier start" in run(probe, tmp_path / "run").message
@@ -236,7 +236,7 @@ def test_shards_of_a_resumed_run_are_those_of_an_unbroken_one(probe, tmp_path, m
 
 def test_a_damaged_shard_is_computed_again(probe, tmp_path, unbroken, monkeypatch, caplog):
     with monkeypatch.context() as patch:
-        killed_at(patch, counting, "count", 1)
+        killed_at(patch, counting, "overlapped", 1)
         with pytest.raises(Killed):
             run(probe, tmp_path / "run")
     shard = tmp_path / "run" / "shards" / "000002.npz"
