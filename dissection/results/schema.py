@@ -1,8 +1,8 @@
 """Names of all that a run leaves behind: files, columns of tables, members of HDF5 files.
 
 No other module spells one. Axis letters: U units, L labels, K categories, M concepts, n top images
-of a unit, H W the label grid. `METHODS` says what each labeler writes, so that whoever reads
-results takes a further labeler as one entry more.
+of a unit, H W the label grid, G groups of images, S rotations. `METHODS` says what each labeler
+writes, so that whoever reads results takes a further labeler as one entry more.
 """
 
 from typing import NamedTuple
@@ -51,6 +51,7 @@ CATEGORIES = "categories"
 LABEL_NAME = "labels/name"
 LABEL_CATEGORY = "labels/category"
 LABEL_PIXELS = "labels/pixels"
+GROUP_PIXELS = "validity/label_pixels"
 
 # clip.h5
 CLIP_CONCEPTS = "concepts"
@@ -63,6 +64,12 @@ IOU = "iou"
 TOP_MASK = "top/mask"
 #: Attribute of the masks: their (H, W).
 MASK_GRID = "grid"
+CANDIDATE = "validity/candidate"
+CANDIDATE_INTERSECTION = "validity/candidate_intersection"
+CANDIDATE_AREA = "validity/candidate_area"
+ROTATED_IOU = "rotated/iou"
+ROTATED_LABEL = "rotated/label"
+ROTATED_SEED = "rotated/seed"
 # of clip.h5:
 SIMILARITY = "similarity"
 TOP_CONCEPT = "top/concept"
