@@ -84,6 +84,7 @@ NUMERICS = {
     "dissection.overlap.iou",
     "dissection.overlap.assign",
     "dissection.statistics.chance",
+    "dissection.comparison.counted",
 }
 MOST_MODULES = 14
 #: One thing a module; there are as many as there are things.

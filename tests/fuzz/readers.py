@@ -18,6 +18,7 @@ from broden.reader import ProbeSet
 from broden.sources.convert import convert
 from dissection.activations.shards import Shard, ShardStore
 from dissection.clip import concepts, encoder
+from dissection.comparison.differences import differences
 from dissection.crosscheck import findings
 from dissection.crosscheck.check import crosscheck
 from dissection.networks.weights import checkpoints, torchscript
@@ -32,7 +33,7 @@ from figures.inputs import read as inputs_of
 from figures.report import browser, tables
 from figures.report.thumbnails import Thumbnails
 from tests.broden.layout import corner_photos, jpeg, write_layout, zipped
-from tests.dissection import labelled
+from tests.dissection import grouped, labelled
 from tests.dissection.activations.test_shards import some_cells
 from tests.dissection.clip import test_encoder as clips
 from tests.dissection.networks.weights.test_checkpoints import FORMS, STATE
@@ -117,6 +118,14 @@ def _arrays(run: Path) -> None:
 def scores(folder: Path) -> Case:
     run = _run(folder)
     return Case({run / "scores.h5": ("hdf5",)}, lambda: _arrays(run))
+
+
+def grouped_counts(folder: Path) -> Case:
+    rotated = {"seed": np.arange(2), "iou": np.full((2, UNITS), 0.5)}
+    rotated["label"] = np.ones((2, UNITS), int)
+    counted = [grouped.drawn(1, UNITS, 6)] * 2
+    run = grouped.run(folder / "run", counted, "d", "net", ("fc", "head"), rotated=rotated)
+    return Case({run / "scores.h5": ("hdf5",)}, lambda: differences(read_all([run])))
 
 
 def clip_scores(folder: Path) -> Case:
@@ -253,6 +262,7 @@ READERS: dict[str, Callable[[Path], Case]] = {
     "tables of a run": run_tables,
     "cross-check": cross_check,
     "scores.h5": scores,
+    "counts by groups of images": grouped_counts,
     "clip.h5": clip_scores,
     "tally": tally,
     "descriptions": descriptions,
