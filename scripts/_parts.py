@@ -35,7 +35,7 @@ PARTS = (
     ("writing shards", f"{_ACTIVATIONS}.shards", "ShardStore.write"),
     ("reading shards", f"{_ACTIVATIONS}.shards", "ShardStore.read"),
     ("pruning", f"{_ACTIVATIONS}.collect", "prune"),
-    ("thresholds", "dissection.execution.thresholds", "_thresholds"),
+    ("thresholds", "dissection.execution.thresholds", "_levels"),
     ("counting", f"{_OVERLAP}.counting", "Counting.part"),
     ("label codes", f"{_OVERLAP}.counting", "labels_of"),
     ("unpacking", f"{_OVERLAP}.counting", "unpacked"),

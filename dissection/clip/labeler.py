@@ -45,7 +45,8 @@ class ClipLabeler:
 
     name = "clip"
     means = True
-    quantile = None
+    levels = ()
+    rotations = 0
 
     def __init__(self, config: ClipConfig, probe: Probe) -> None:
         self.config, self.probe = config, probe

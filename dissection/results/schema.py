@@ -1,8 +1,9 @@
 """Names of all that a run leaves behind: files, columns of tables, members of HDF5 files.
 
 No other module spells one. Axis letters: U units, L labels, K categories, M concepts, n top images
-of a unit, H W the label grid, G groups of images, S rotations. `METHODS` says what each labeler
-writes, so that whoever reads results takes a further labeler as one entry more.
+of a unit, H W the label grid, R shifts, G groups of images, B quantiles, C cuts of the IoU, S seeds
+of rotations. `METHODS` says what each labeler writes, so that whoever reads
+results takes a further labeler as one entry more.
 """
 
 from typing import NamedTuple
@@ -29,9 +30,22 @@ CROSSCHECK_UNITS = "crosscheck.csv"
 UNIT_COLUMNS = ("layer", "unit", "label", "category", "iou", "detector")
 DESCRIPTION_COLUMNS = ("layer", "unit", "description", "similarity")
 TALLY_COLUMNS = ("unit", "category", "label", "score")
-TEXT_COLUMNS = ("layer", "label", "category", "description")
-NUMBER_COLUMNS = ("unit", "iou", "similarity", "score", "threshold", "units")
-SHARE_COLUMNS = ("iou", "score")
+VALIDITY_COLUMNS = (
+    "iou_low", "iou_high", "chance_iou", "p", "q", "stability", "runner_up", "runner_up_iou",
+    "images", "precision", "recall", "relative_iou", "second_label", "second_iou",
+    "average_precision",
+)  # fmt: skip
+"""Columns of `UNITS` behind the others, of a run that says how far its labels can be believed."""
+OTHER_LABELS = ("runner_up", "second_label")
+"""Those of them that name a label, empty where there is none."""
+MAYBE_COLUMNS = tuple(name for name in VALIDITY_COLUMNS if name not in OTHER_LABELS)
+"""Those that are numbers; a cell is empty where there is none, as q of a single image."""
+TEXT_COLUMNS = ("layer", "label", "category", "description", *OTHER_LABELS)
+NUMBER_COLUMNS = ("unit", "iou", "similarity", "score", "threshold", "units", *MAYBE_COLUMNS)
+SHARE_COLUMNS = (
+    "iou", "score", "iou_low", "iou_high", "chance_iou", "p", "q", "stability", "runner_up_iou",
+    "second_iou",
+)  # fmt: skip
 """Numbers from 0 to 1, as the IoU of each category is."""
 
 TALLY_FIELDS = ("label", "truth", "activation", "intersect", "iou")
@@ -51,7 +65,9 @@ CATEGORIES = "categories"
 LABEL_NAME = "labels/name"
 LABEL_CATEGORY = "labels/category"
 LABEL_PIXELS = "labels/pixels"
+#: (G, L) pixels of each label in each group of images, and (N,) the group of each image.
 GROUP_PIXELS = "validity/label_pixels"
+GROUP = "validity/group"
 
 # clip.h5
 CLIP_CONCEPTS = "concepts"
@@ -64,12 +80,33 @@ IOU = "iou"
 TOP_MASK = "top/mask"
 #: Attribute of the masks: their (H, W).
 MASK_GRID = "grid"
+# how far the label of a unit can be believed: (U,), (U, L), or as is said
+CHANCE = "validity/chance"
+#: (R, U) the highest IoU with shifted images; in clip.h5 the highest similarity.
+NULL = "validity/null"
+LABEL_IMAGES = "validity/images"
+P, Q = "validity/p", "validity/q"
+STABILITY = "validity/stability"
+LOW, HIGH = "validity/low", "validity/high"
+AVERAGE_PRECISION = "validity/average_precision"
+#: (U, 5) the best labels; (G, U, 5) of each group.
 CANDIDATE = "validity/candidate"
 CANDIDATE_INTERSECTION = "validity/candidate_intersection"
 CANDIDATE_AREA = "validity/candidate_area"
+#: (U, n) the top images without the label, and how the unit answers to them.
+WITHOUT_IMAGE = "validity/without_image"
+WITHOUT_VALUE = "validity/without_value"
+# (B,), (C,), (B, C) or, of shifts, (B,)
+SENSITIVITY_QUANTILE = "sensitivity/quantile"
+SENSITIVITY_CUT = "sensitivity/cut"
+SENSITIVITY_DETECTORS = "sensitivity/detectors"
+SENSITIVITY_UNIQUE = "sensitivity/unique"
+SENSITIVITY_EXPECTED = "sensitivity/expected"
+SENSITIVITY_SHIFTS = "sensitivity/shifts"
+# (S,) or (S, U)
+ROTATED_SEED = "rotated/seed"
 ROTATED_IOU = "rotated/iou"
 ROTATED_LABEL = "rotated/label"
-ROTATED_SEED = "rotated/seed"
 # of clip.h5:
 SIMILARITY = "similarity"
 TOP_CONCEPT = "top/concept"
