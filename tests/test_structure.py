@@ -84,7 +84,8 @@ NUMERICS = {
     "dissection.overlap.iou",
     "dissection.overlap.assign",
     "dissection.statistics.chance",
-    "dissection.comparison.counted",
+    "dissection.statistics.bootstrap",
+    "dissection.statistics.counted",
 }
 MOST_MODULES = 14
 #: One thing a module; there are as many as there are things.

@@ -11,16 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from dissection.comparison.counted import Counted, count, range_of, resampled
 from dissection.results import caveats
 from dissection.results.candidates import Candidates, candidates, label_pixels, twin
 from dissection.results.labelling import Labelling
-from dissection.statistics.bootstrap import resampled_iou, resamples
+from dissection.statistics.bootstrap import TIMES, resampled_iou, resamples
+from dissection.statistics.counted import Counted, count, range_of, resampled
 
-__all__ = ["COLUMNS", "RESAMPLES", "Recounted", "differences", "recounted", "text"]
-
-RESAMPLES = 200
-"""Of the groups of images."""
+__all__ = ["COLUMNS", "Recounted", "differences", "recounted", "text"]
 
 COLUMNS = (
     *("network", "layer", "other_network", "other_layer", "count", "difference", "low", "high"),
@@ -69,7 +66,7 @@ def recounted(labellings: Sequence[Labelling]) -> list[Recounted]:
             continue
         images = caveats.digest(caveats.probe_of(part)) or f"unknown {place}"
         draw = draws.setdefault((images, len(pixels)), len(draws))
-        weights = resamples(len(pixels), RESAMPLES, draw)
+        weights = resamples(len(pixels), TIMES, draw)
         for layer in part.layers:
             stored = candidates(part.source, layer, len(part.layer(layer)))
             if stored is not None:
@@ -113,7 +110,7 @@ def differences(labellings: Sequence[Labelling]) -> pd.DataFrame:
         A row for each pair of networks and layer of both, and for each network and two layers that
         follow each other; of detectors and of unique detectors. network, layer, other_network,
         other_layer, the one with more first; count (one of `COUNTS`); difference; low and high,
-        which 95% of `RESAMPLES` resamples of the groups of images lie between; twins, the same
+        which 95% of 200 resamples of the groups of images lie between; twins, the same
         difference of the rotated bases (NaN without any); paired, whether both were counted on the
         same resamples; sentence, all this in words.
 
@@ -188,7 +185,7 @@ def text(table: pd.DataFrame) -> str:
     """Return the sentences of a table of differences, and what their ranges are worth."""
     return "\n".join(
         [
-            f"differences, and what lies between 95% of {RESAMPLES} resamples of the images:",
+            f"differences, and what lies between 95% of {TIMES} resamples of the images:",
             *table["sentence"],
             "(of unique detectors this is a spread, no interval that holds the true number in 95% "
             "of cases)",

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 import dissection
-from dissection.comparison.counted import count, range_of, resampled
 from dissection.comparison.differences import differences, recounted, text
+from dissection.config import UNIONS, IouConfig
+from dissection.results.candidates import candidates, label_pixels
 from dissection.results.reading import read_all
 from dissection.statistics.bootstrap import resamples
-from tests.dissection import grouped, labelled
+from tests.dissection import grouped, labelled, planted
 
 UNITS, GROUPS = 12, 10
 
@@ -150,23 +151,20 @@ def test_results_of_the_same_images_share_their_resamples(tmp_path, drawn):
     assert (found[0].resampled.detectors == found[2].resampled.detectors).all()
 
 
-def test_an_iou_at_the_limit_is_no_detector_and_the_first_of_equals_names_it():
-    iou = np.array([[[0.04, 0.01], [0.2, 0.2], [0.1, 0.3]]])
-    found = resampled(iou, np.array([[1, 2], [3, 4], [1, 3]]), 0.04)
-    assert (found.detectors.tolist(), found.unique.tolist()) == ([2], [1])
-
-
-def test_counts_are_those_of_sets():
-    rng = np.random.default_rng(0)
-    iou, label = rng.random((20, 30)) * 0.1, rng.integers(0, 9, (20, 30))
-    found = count(iou, label, 0.04)
-    for which in range(20):
-        held = [label[which, u] for u in range(30) if iou[which, u] > 0.04]
-        assert (found.detectors[which], found.unique[which]) == (len(held), len(set(held)))
-
-
-def test_a_range_holds_at_least_what_it_says():
-    values = np.random.default_rng(0).integers(-20, 20, 200)
-    low, high = range_of(values)
-    assert (low, high) == between(values)
-    assert ((values >= low) & (values <= high)).mean() >= 0.95
+@pytest.mark.parametrize("union", UNIONS)
+def test_groups_of_a_run_add_up_to_its_table(union, tmp_path):
+    probe = planted.write(tmp_path / "planted.h5", planted.drawn(images=60))
+    config = IouConfig(quantile=0.05, union=union, min_iou=0.3)
+    result = dissection.dissect(
+        planted.network(), "maps", probe, out=tmp_path / "run", config=config
+    )
+    stored, pixels = candidates(tmp_path / "run", "maps", 8), label_pixels(tmp_path / "run")
+    together = [part.sum(0, keepdims=True) for part in (stored.intersection, stored.area, pixels)]
+    scores = grouped.iou(stored.label, *together)
+    assert scores.max(1) == pytest.approx(result.units["iou"].to_numpy(), abs=1e-12)
+    one = recounted(read_all([tmp_path / "run"]))[0]
+    counts = result.card["counts"]["maps"]
+    assert one.found == (counts["detectors"], counts["unique_best"])
+    assert one.resampled.detectors.std(ddof=1) == pytest.approx(counts["detectors_sd"])
+    rotated = counts["rotated"][0]
+    assert one.twins == (rotated["detectors"], rotated["unique_best"])
