@@ -26,7 +26,7 @@ CELLS = 14
 _SIZE = 8
 _SHARES = (0.001, 0.04)
 """Of all pixels, what a label may cover that a unit at the published quantile can detect."""
-_SIGNAL = (0.5, 4.0)
+_SIGNAL = (1.0, 8.0)
 """How far a cell full of the label stands out, in standard deviations of the noise."""
 _BLOCK = 64
 

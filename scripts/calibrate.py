@@ -10,8 +10,8 @@ of stability.
 `--model planted` makes units of which it is known whether they see their concept: half are fed from
 the label maps of the images that are shown, half from those of other images, with noise.
 
-A small table is printed; OUT/calibration.json has all figures, by layer and of all layers, with
-what is not as wanted. Runs are kept in OUT/runs; those that are complete are not made again.
+A small table is printed; OUT/calibration.json has all figures, by layer and of all layers together,
+with what is not as wanted. Runs are kept in OUT/runs; those that are complete are not made again.
 """
 
 import argparse
@@ -90,11 +90,10 @@ def _calibrate(args: argparse.Namespace) -> None:
         found: dict[int, dict[str, list]] = {}
         for size, by_layer in draws(study, args.sizes, args.draws, args.seed):
             for layer, drawn in by_layer.items():
-                for name in (layer, ALL):
-                    found.setdefault(size, {}).setdefault(name, []).append(drawn)
+                found.setdefault(size, {}).setdefault(layer, []).append(drawn)
         report = {"model": study.network.name, "population": len(probe), "probe": probe.digest}
     sizes = {
-        str(size): {layer: figures(drawn, args.seed) for layer, drawn in by_layer.items()}
+        str(size): {name: figures(drawn, args.seed) for name, drawn in _with_all(by_layer)}
         for size, by_layer in found.items()
     }
     failed = [
@@ -107,6 +106,12 @@ def _calibrate(args: argparse.Namespace) -> None:
     write_json(out / "calibration.json", report)
     print("\n".join([*_table(sizes), "", *(failed or ["all as wanted"])]))
     print(f"\nresults: {out / 'calibration.json'}")
+
+
+def _with_all(by_layer: dict[str, list]) -> list[tuple[str, list]]:
+    """Return the draws of each layer and, of several, those of all."""
+    together = [drawn for several in by_layer.values() for drawn in several]
+    return [*by_layer.items(), *([(ALL, together)] if len(by_layer) > 1 else [])]
 
 
 def _population(args: argparse.Namespace, out: Path) -> Path:

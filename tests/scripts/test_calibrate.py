@@ -1,6 +1,7 @@
 """The calibration compares runs on drawn images with the population, and says what is not so."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import calibrate
@@ -33,7 +34,7 @@ class Runs:
     def __call__(self, network, layers, probe, *, out, config, execution):
         self.seen[out.name] = (probe.jpegs(range(len(probe))), config, probe.digest)
         best = TRUTH[:, 1:].max(1)
-        columns = {"layer": "layer4", "unit": range(UNITS), "iou": best}
+        columns = {"unit": range(UNITS), "iou": best}
         if self.columns:
             columns |= {"iou_low": best - 0.1, "iou_high": best + 0.1, "q": 0.001}
             columns["iou_low"][0] = best[0] + 0.05
@@ -41,13 +42,15 @@ class Runs:
         out.mkdir(parents=True)
         with h5py.File(out / "scores.h5", "w") as file:
             null = np.random.default_rng(1).random((5, UNITS))
-            file["layers/layer4/validity/null"] = null
+            for layer in layers:
+                file[f"layers/{layer}/validity/null"] = null
+        units = pd.concat([pd.DataFrame({"layer": layer} | columns) for layer in layers])
         return SimpleNamespace(
             path=out,
             card={"settings": {"union": "category"}},
             # in any order
-            units=pd.DataFrame(columns)[::-1],
-            scores=lambda layer, name: {("layer4", "iou/category"): TRUTH}[layer, name],
+            units=units[::-1],
+            scores=lambda layer, name: {"iou/category": TRUTH}[name],
         )
 
 
@@ -57,7 +60,6 @@ def runs(monkeypatch):
 
     fake = Runs()
     monkeypatch.setattr(_populations, "dissect", fake)
-    monkeypatch.setattr(_populations, "IouConfig", lambda **given: given)
     return fake
 
 
@@ -67,23 +69,25 @@ def options(probe, out, *more):
 
 
 def test_every_draw_is_compared_with_the_population(probe, runs, tmp_path, capsys):
-    assert calibrate.main(options(probe, tmp_path / "out", "--shifts", "7")) == 0
+    more = ("--shifts", "7", "--layers", "layer3,layer4")
+    assert calibrate.main(options(probe, tmp_path / "out", *more)) == 0
     report = json.loads((tmp_path / "out" / "calibration.json").read_text())
     assert list(report["sizes"]) == ["8", "12"]
     for by_layer in report["sizes"].values():
-        assert list(by_layer) == ["layer4", "all layers"]
-        for one in by_layer.values():
-            assert (one["draws"], one["units"]) == (2, 2 * UNITS)
+        assert list(by_layer) == ["layer3", "layer4", "all layers"]
+        for one, several in zip(by_layer.values(), (1, 1, 2), strict=True):
+            assert (one["draws"], one["units"]) == (2 * several, 2 * several * UNITS)
             assert one["coverage"] == pytest.approx(5 / 6)
             assert one["excess"] == 0
-            assert [row["units"] for row in one["named"]] == [6, 2, 2, 2]
+            assert [row["units"] for row in one["named"]] == [n * several for n in (6, 2, 2, 2)]
             assert all(row["right"] == 1 for row in one["named"])
     assert "8 images, layer4: coverage is 0.833, wanted 0.93 to 0.97" in report["not_as_wanted"]
     out = capsys.readouterr().out
     assert "8 images, layer4: coverage is 0.833, wanted 0.93 to 0.97" in out
     assert out.splitlines()[0].split()[:4] == ["images", "layer", "draws", "units"]
-    assert runs.seen["population"][1] == {"validity": "none"}
-    assert runs.seen["8-0"][1] == {"shifts": 7, "rotations": 0}
+    assert runs.seen["population"][1].validity == "none"
+    config = runs.seen["8-0"][1]
+    assert (config.validity, config.shifts, config.rotations) == ("full", 7, 0)
 
 
 def test_draws_are_different_images_of_the_population_each_once(probe, runs, tmp_path):
@@ -123,13 +127,16 @@ def test_runs_without_validity_figures_are_named(probe, runs, tmp_path, capsys):
     assert err.count("error") == 1
 
 
-def test_the_population_of_mini_is_drawn_once(runs, tmp_path):
-    more = ("--model", "planted", "--units", "6", "--probe", "mini", "--images", "20")
-    for _ in range(2):
-        argv = ["--sizes", "8", "--draws", "1", "--out", str(tmp_path / "out"), *more]
-        # the stand-in has other layers than planted units
-        assert calibrate.main(argv) == 1
-        for path in (tmp_path / "out" / "runs").iterdir():
-            (path / "scores.h5").unlink()
-            path.rmdir()
-    assert len(ProbeSet(tmp_path / "out" / "mini-20-seed0.h5")) == 20
+def test_planted_units_are_of_a_population_that_is_drawn_once(runs, tmp_path):
+    out = tmp_path / "out"
+    argv = ["--model", "planted", "--units", str(UNITS), "--images", "20", "--sizes", "8"]
+    assert calibrate.main([*argv, "--draws", "1", "--out", str(out)]) == 0
+    with ProbeSet(out / "mini-20-seed0.h5") as probe:
+        assert len(probe) == 20
+    (one,) = json.loads((out / "calibration.json").read_text())["sizes"]["8"].values()
+    assert one["found_planted"] == 1
+    assert one["false_discoveries_planted"] == 0.5
+    drawn = (out / "mini-20-seed0.h5").stat().st_mtime_ns
+    shutil.rmtree(out / "runs")
+    assert calibrate.main([*argv, "--draws", "1", "--out", str(out)]) == 0
+    assert (out / "mini-20-seed0.h5").stat().st_mtime_ns == drawn
