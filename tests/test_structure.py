@@ -83,9 +83,13 @@ NUMERICS = {
     "dissection.overlap.tally",
     "dissection.overlap.iou",
     "dissection.overlap.assign",
-    "dissection.statistics.chance",
     "dissection.statistics.bootstrap",
+    "dissection.statistics.chance",
     "dissection.statistics.counted",
+    "dissection.statistics.discoveries",
+    "dissection.statistics.jackknife",
+    "dissection.statistics.pairing",
+    "dissection.statistics.retrieval",
 }
 MOST_MODULES = 14
 #: One thing a module; there are as many as there are things.

@@ -13,10 +13,13 @@ GROUPS = 50
 def groups_of(images: int, groups: int = GROUPS) -> np.ndarray:
     """Return the group of each of N images, (N,) int64: at random, the same everywhere.
 
+    Images are ordered by the SHA-256 of their number as decimal text; the group is the rank modulo
+    G, the number of groups, or N where there are fewer images.
+
     Examples
     --------
     >>> groups_of(5, 2).tolist()
-    [0, 1, 1, 0, 0]
+    [0, 1, 0, 1, 0]
     """
     order = sorted(range(images), key=lambda n: (hashlib.sha256(str(n).encode()).digest(), n))
     found = np.empty(images, np.int64)
@@ -44,9 +47,9 @@ def interval(without: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.
 
     Examples
     --------
-    >>> low, high = interval(np.array([[0.4], [0.6]]), np.array([0.5]))
+    >>> low, high = interval(np.array([[0.49], [0.51]]), np.array([0.5]))
     >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.0], [1.0])
+    ([0.373], [0.627])
     """
     groups = len(without)
     if groups < 2:
