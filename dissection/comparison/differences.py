@@ -185,9 +185,9 @@ def text(table: pd.DataFrame) -> str:
     """Return the sentences of a table of differences, and what their ranges are worth."""
     return "\n".join(
         [
-            f"differences, and what lies between 95% of {TIMES} resamples of the images:",
+            f"differences, with the range of 95% of {TIMES} resamples of the images:",
             *table["sentence"],
-            "(of unique detectors this is a spread, no interval that holds the true number in 95% "
-            "of cases)",
+            "(of unique detectors a range is a spread, no interval that holds the true number in "
+            "95% of cases)",
         ]
     )
