@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
@@ -188,10 +189,10 @@ def category_legend(figure: FigureBase, shown: Sequence[str], categories: Sequen
         legend(figure, handles, "outside lower left", 1.2)
 
 
-def legend(figure: FigureBase, handles: list[Patch], place: str, length: float) -> None:
+def legend(figure: FigureBase, handles: Sequence[Artist], place: str, length: float) -> None:
     """Add a legend of as many columns as fit on the page."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     fit = int(cast(Figure, figure.figure).get_figwidth() / (_CHARACTER * longest + _HANDLE))
     # a place outside the axes is one of constrained layout, which the stubs do not know
     options: dict[str, Any] = {"loc": place, "handlelength": length}
-    figure.legend(handles=handles, ncols=min(len(handles), max(fit, 1)), **options)
+    figure.legend(handles=list(handles), ncols=min(len(handles), max(fit, 1)), **options)

@@ -171,9 +171,9 @@ def _benchmark(args: argparse.Namespace) -> None:
 def _compared(args: argparse.Namespace) -> dict:
     """Return the figures of a probe set."""
     import torch
+    from _arranged import Repeated
     from _measuring import bare, decoded, planned
     from _parts import check
-    from _repeated import Repeated
 
     from broden.reader import ProbeSet
 

@@ -91,6 +91,7 @@ NUMERICS = {
     "dissection.overlap.validity.shifted",
     "dissection.statistics.bootstrap",
     "dissection.statistics.chance",
+    "dissection.statistics.counted",
     "dissection.statistics.discoveries",
     "dissection.statistics.jackknife",
     "dissection.statistics.pairing",

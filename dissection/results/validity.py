@@ -16,11 +16,13 @@ from dissection.results.labelling import Labelling
 
 __all__ = [
     "Expected",
+    "Rotated",
     "Sensitivity",
     "Without",
     "believed",
     "expected",
     "null",
+    "rotated",
     "sensitivity",
     "without_label",
 ]
@@ -38,6 +40,15 @@ class Expected(NamedTuple):
     sd: float | None
     """Standard deviation over the shifts; None where there is only one."""
     shifts: int
+
+
+class Rotated(NamedTuple):
+    """What random directions of a layer detect, one for each unit."""
+
+    seed: int
+    detectors: int
+    unique: int
+    """Different labels of these."""
 
 
 class Sensitivity(NamedTuple):
@@ -65,10 +76,6 @@ class Without(NamedTuple):
     value: np.ndarray
     """(U, n) float32, the highest activation on each."""
 
-    def of(self, unit: int, most: int) -> list[int]:
-        """Return the first of a unit's images."""
-        return [number for number in self.image[unit].tolist() if number >= 0][:most]
-
 
 def believed(labelling: Labelling) -> bool:
     """Tell whether a labelling says of each unit how far its label can be believed."""
@@ -89,6 +96,21 @@ def expected(labelling: Labelling, layer: str) -> Expected | None:
     if found.get("mean") is None or not found.get("shifts"):
         return None
     return Expected(float(found["mean"]), found.get("sd"), found["shifts"])
+
+
+def rotated(labelling: Labelling, layer: str) -> list[Rotated]:
+    """Return what each rotated basis of a layer detects, where the run card tells.
+
+    Parameters
+    ----------
+    labelling : Labelling
+        By IoU.
+    layer : str
+        Dotted name.
+    """
+    found = labelling.counts.get(layer, {}).get("rotated", [])
+    names = ("seed", "detectors", "unique_best")
+    return [Rotated(*(one[n] for n in names)) for one in found if set(names) <= set(one)]
 
 
 def null(folder: Path, layer: str, units: int) -> np.ndarray | None:

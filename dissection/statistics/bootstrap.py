@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dissection.statistics.counted import resampled
+
 __all__ = ["TIMES", "detector_spread", "resampled_iou", "resamples", "stability"]
 
 TIMES = 200
@@ -86,8 +88,5 @@ def detector_spread(iou: np.ndarray, label: np.ndarray, min_iou: float) -> tuple
     >>> detector_spread(iou, np.array([[7], [7]]), 0.04)
     (1.0, 0.5773502691896258)
     """
-    best = iou.argmax(2)
-    detects = np.take_along_axis(iou, best[:, :, None], 2)[:, :, 0] > min_iou
-    labels = np.take_along_axis(label[None], best[:, :, None], 2)[:, :, 0]
-    unique = [len(np.unique(row[on])) for row, on in zip(labels, detects, strict=True)]
-    return float(detects.sum(1).std(ddof=1)), float(np.std(unique, ddof=1))
+    found = resampled(iou, label, min_iou)
+    return float(found.detectors.std(ddof=1)), float(found.unique.std(ddof=1))

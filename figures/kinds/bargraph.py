@@ -14,7 +14,7 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, categories, key
 from figures.options import Options
-from figures.palette import CHANCE, colour, ordered
+from figures.palette import colour, ordered
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -85,7 +85,7 @@ def draw(
         handles.append(Patch(color=colour(category, categories), label=text))
     if chance is not None:
         text = f"by chance: {captions.mean_and_sd(chance)}"
-        handles.append(Patch(color=CHANCE, label=text))
+        handles.append(Patch(color="none", label=text))
     axes.legend(handles=handles, title="concepts (detectors)", title_fontsize=7,
                 loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     return axes

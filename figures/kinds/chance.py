@@ -1,4 +1,4 @@
-"""How high the best IoU of units is, beside what chance gives: their maps laid over other images."""
+"""How high the best IoU of units is, beside what chance gives."""
 
 from collections.abc import Iterator
 
@@ -128,8 +128,8 @@ def _drawing(labelling: Labelling, table: pd.DataFrame) -> Drawing:
         f"chance-{labelling.name}",
         "chance",
         f"{labelling.name}: how high the best IoU of units is, and what chance gives",
-        f"{captions.units([labelling], layers)} Outline: the best IoU over all labels when the same "
-        f"maps lie over other images. Dashed: the threshold of a detector."
+        f"{captions.units([labelling], layers)} Outline: the best IoU over all labels when the "
+        f"same maps lie over other images. Dashed: the threshold of a detector."
         f"{captions.by_chance([labelling], layers)} {captions.detector_rule([labelling])}",
         table,
         (max(2.8 * across, 5.0), -(-len(layers) // across) * 1.75 + 0.3),

@@ -14,7 +14,7 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, categories
 from figures.options import Options
-from figures.palette import CHANCE, INK, NEUTRAL, colour
+from figures.palette import BY_CHANCE, INK, NEUTRAL, colour
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -110,7 +110,7 @@ def draw_rate(axes: Axes, table: pd.DataFrame, width: float) -> Axes:
         axes.plot(place, part["rate"], line, marker=mark, color=NEUTRAL, markersize=4,
                   label=panels.shortened(name, 24))  # fmt: skip
         if "by_chance" in part:
-            axes.plot(place, part["by_chance"], line, marker=mark, color=CHANCE, markersize=3,
+            axes.plot(place, part["by_chance"], line, marker=mark, color=BY_CHANCE, markersize=2.5,
                       zorder=1)  # fmt: skip
     panels.name_layers(axes, layers, width - 0.6)
     axes.set_ylim(0, 1.05)
@@ -162,4 +162,4 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
 
 
 def _pale(table: pd.DataFrame) -> str:
-    return " Pale lines: the share of units that chance makes detectors." * ("by_chance" in table)
+    return " Orange: the share of units that chance makes detectors." * ("by_chance" in table)

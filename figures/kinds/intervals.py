@@ -108,9 +108,9 @@ def _drawing(labelling: Labelling) -> Drawing:
         f"intervals-{labelling.name}",
         "intervals",
         f"{labelling.name}: how exactly the IoU of each unit is known",
-        f"{captions.units([labelling])} Lines: the 95% interval of the IoU of the label that a unit "
-        "has, from leaving out groups of images; it does not tell whether the label is the best. "
-        "Pale: units of which the best label is no better than chance "
+        f"{captions.units([labelling])} Lines: the 95% interval of the IoU of the label that a "
+        "unit has, from leaving out groups of images; it does not tell whether the label is the "
+        "best. Pale: units of which the best label is no better than chance "
         f"(q > {SIGNIFICANT:g}). By chance: the IoU of the same label when the map lies over "
         "other images with labels of the same categories. Dashed: the threshold of a detector. "
         f"{captions.detector_rule([labelling])}",

@@ -1,6 +1,7 @@
 """Detectors of units beside those of random bases of the same layer, and how many chance gives."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dissection.results.labelling import Labelling
-from dissection.results.validity import expected
+from dissection.results.validity import expected, rotated
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, key
@@ -23,7 +24,7 @@ __all__ = ["draw", "drawings", "rows"]
 _ROW, _AROUND = 0.23, 0.75
 
 _APART = 0.17
-"""How far the marks of units and of rotated bases lie from the middle of a row, so none is hidden."""
+"""How far marks of units and of rotated bases lie from the middle of a row, so none is hidden."""
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
@@ -51,8 +52,7 @@ def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
     found: list[dict] = []
     for part in labellings:
         for layer in part.layers:
-            counts = part.counts.get(layer, {})
-            turned = counts.get("rotated", [])
+            counts, turned = part.counts.get(layer, {}), rotated(part, layer)
             if not turned:
                 continue
             units = part.layer(layer)
@@ -63,9 +63,7 @@ def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
             chance = expected(part, layer)
             own |= {} if chance is None else {"by_chance": chance.mean, "chance_sd": chance.sd}
             found.append(where | own)
-            for one in turned:
-                counted = {"detectors": one["detectors"], "unique": one["unique_best"]}
-                found.append(where | {"basis": "rotated", "seed": one["seed"]} | counted)
+            found += [where | {"basis": "rotated", **one._asdict()} for one in turned]
     columns = ["network", "layer", "basis", "seed", "units", "detectors", "detectors_sd"]
     columns += ["unique", "unique_sd", "by_chance", "chance_sd"]
     table = pd.DataFrame(found, columns=columns)
@@ -124,7 +122,7 @@ def _drawing(labellings: Sequence[Labelling], table: pd.DataFrame) -> Drawing:
         draw(left, table, "detectors", names).set_xlabel("detectors")
         draw(right, table, "unique", names).set_xlabel("different labels of detectors (best)")
         right.set_yticklabels([])
-        ring = {"marker": "o", "linestyle": "", "markersize": 4, "color": INK}
+        ring: Any = {"marker": "o", "linestyle": "", "markersize": 4, "color": INK}
         handles = [
             Line2D([], [], label="units", **ring),
             Line2D([], [], label="rotated basis", markerfacecolor="white", **ring),
@@ -137,8 +135,8 @@ def _drawing(labellings: Sequence[Labelling], table: pd.DataFrame) -> Drawing:
         "rotated",
         f"Are units more than directions? {captions.networks(labellings)} beside a rotated basis",
         f"{captions.units(labellings)} Rings: the activations of the layer multiplied by a random "
-        f"orthogonal matrix before all else ({seeds} of them); where these are as many, a unit means "
-        "no more than any direction. Line: the standard deviation of resampled images. How "
+        f"orthogonal matrix before all else ({seeds} of them); where these are as many, a unit "
+        "means no more than any direction. Line: the standard deviation of resampled images. How "
         "many different labels there are grows with labels that chance gives, and with the images."
         f"{captions.by_chance(labellings)} {captions.detector_rule(labellings, 'best')}",
         table,

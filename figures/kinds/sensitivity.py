@@ -32,7 +32,7 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
 
 
 def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
-    """Return `spread.sweep`; where a run tells what chance gives, by_chance is its share of units."""
+    """Return `spread.sweep`, and by_chance, the share that chance gives, where a run tells it."""
     table = sweep(labellings).assign(by_chance=np.nan)
     for part in labellings:
         for layer in part.layers:
@@ -103,7 +103,7 @@ def _drawing(labellings: Sequence[Labelling]) -> Drawing:
         "sensitivity",
         f"Detectors against the IoU threshold: {captions.networks(labellings)}",
         f"{captions.units(labellings)} Dashed line: the threshold of the run."
-        f"{' Thin lines: the share that chance gives.' if 'by_chance' in table else ''}"
+        f"{' Orange: the share that chance gives.' if 'by_chance' in table else ''}"
         f"{captions.by_chance(labellings)} {captions.detector_rule(labellings, 'best')}",
         table,
         (7.5, 2.7 + 0.17 * -(-number // 3)),

@@ -1,4 +1,4 @@
-"""How many detectors other thresholds of activation and IoU give, beside those that chance gives."""
+"""How many detectors other thresholds of activation and IoU give, and how many chance gives."""
 
 from collections.abc import Iterator
 
@@ -138,10 +138,13 @@ def _drawing(labelling: Labelling, table: pd.DataFrame) -> Drawing:
     most = max(most, (table["by_chance"] / table["units"]).max())
 
     def paint(figure: FigureBase) -> None:
-        grid = panels.columns(figure, 2 * len(layers), 2 * across)
-        for place, (axes, layer) in enumerate(zip(grid[::2], layers, strict=True)):
+        ratios = [*[1.0] * (2 * across), 0.06]
+        whole = figure.subplots(down, len(ratios), squeeze=False, width_ratios=ratios)
+        grid, scales = whole[:, :-1].ravel(), whole[:, -1]
+        for spare in (*grid[2 * len(layers) :], *scales[1:]):
+            spare.set_visible(False)
+        for axes, beside, layer in zip(grid[::2], grid[1::2], layers, strict=False):
             part = table[table["layer"] == layer]
-            beside = grid[2 * place + 1]
             for one, column in ((axes, "detectors"), (beside, "by_chance")):
                 draw(one, part, column, most)
                 mark(one, part, labelling.settings.get("quantile"), labelling.min_iou)
@@ -150,8 +153,7 @@ def _drawing(labelling: Labelling, table: pd.DataFrame) -> Drawing:
             beside.set_title("by chance", fontweight="normal")
             beside.set_yticklabels([])
             axes.set_ylabel("most active")
-        bar = figure.colorbar(ScalarMappable(Normalize(0, most), _SHADES), ax=grid,
-                              fraction=0.03, pad=0.01, aspect=18)  # fmt: skip
+        bar = figure.colorbar(ScalarMappable(Normalize(0, most), _SHADES), cax=scales[0])
         bar.ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         bar.set_label("share of units")
         bar.outline.set_visible(False)
@@ -160,9 +162,9 @@ def _drawing(labelling: Labelling, table: pd.DataFrame) -> Drawing:
         f"thresholds-{labelling.name}",
         "thresholds",
         f"{labelling.name}: how many units are detectors at other thresholds",
-        f"{captions.units([labelling], layers)} Detectors by the IoU that they exceed and the share "
-        "of activations above the threshold of a unit; beside them how many chance gives, the maps "
-        "laid over other images with labels of the same categories, in the same shades "
+        f"{captions.units([labelling], layers)} Detectors by the IoU that they exceed and the "
+        "share of activations above the threshold of a unit; beside them, in the "
+        "same shades, how many chance gives: the maps over other images of the same categories "
         f"({_shifts(table)}). Framed: the thresholds of the run. "
         f"{captions.detector_rule([labelling])}",
         table,

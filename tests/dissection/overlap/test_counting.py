@@ -163,6 +163,6 @@ def test_shards_without_a_top_image_add_no_mask(store, probe, thresholds):
         fold.add(part)
     for info in INFOS:
         name = info.name
-        assert [len(part[name][1].unit) for part in parts].count(0) == 3
+        assert [len(part.layers[name].masks.unit) for part in parts].count(0) == 3
         np.testing.assert_array_equal(fold.masks[name][0, 0], whole.masks[name][0, 0])
         assert fold.masks[name].shape[1] == 1

@@ -47,9 +47,7 @@ def maps():
 def active(maps):
     """Where each unit is active by each quantile, (T, N, U, H, W) of each layer."""
     return {
-        name: np.stack(
-            [references.masks(m, references.thresholds(m, q), GRID) for q in QUANTILES]
-        )
+        name: np.stack([references.masks(m, references.thresholds(m, q), GRID) for q in QUANTILES])
         for name, m in maps.items()
     }
 
@@ -80,7 +78,7 @@ def folded(store, numbers, probe, maps, pairs, most=None):
         name: torch.from_numpy(np.stack([references.thresholds(m, q) for q in QUANTILES]))
         for name, m in maps.items()
     }
-    thresholds = {name: Thresholds(rows[OWN], rows, OWN) for name, rows in levels.items()}
+    thresholds = {name: Thresholds(rows[OWN], rows.unbind(), OWN) for name, rows in levels.items()}
     evidence = Evidence(probe, pairs, INFOS, len(QUANTILES), torch.device("cpu"))
     tops = {
         i.name: merge_top([no_images(i.units), top_of(np.arange(N), maps[i.name].max((2, 3)))])
