@@ -183,7 +183,7 @@ def by_stability(stability: np.ndarray, right: np.ndarray) -> list[dict[str, obj
     right : ndarray
         (U,) bool.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for low, high in pairwise(CLASSES):
         above = stability > low if high == CLASSES[-1] else stability >= low
         below = stability <= high if high in CLASSES[-2:] else stability < high

@@ -63,6 +63,7 @@ class Planted(nn.Module):
 
     def __init__(self, maps: torch.Tensor):
         super().__init__()
+        self.table: torch.Tensor
         self.register_buffer("table", maps)
         self.maps = nn.Identity()
 
@@ -103,7 +104,8 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
     """
     rng = np.random.default_rng(seed)
     label = rng.choice(_detectable(probe), units)
-    signal = np.exp(rng.uniform(*np.log(_SIGNAL), units))
+    low, high = np.log(_SIGNAL)
+    signal = np.exp(rng.uniform(low, high, units))
     sees = np.arange(units) < units // 2
     other = elsewhere(probe.presence, rng)
     shown = _covers(probe, label)
@@ -115,7 +117,9 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
         maps[first : first + _BLOCK] = torch.from_numpy(
             part / 255 * signal[:, None, None].astype(np.float32) + noise
         )
-    plain = Preprocessing(size=_SIZE, mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest")
+    plain = Preprocessing(
+        size=(_SIZE, _SIZE), mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest"
+    )
     return Made(Network("planted", Planted(maps).eval(), plain, f"seed {seed}"), label, sees)
 
 

@@ -136,13 +136,28 @@ def seen(
     units = units[units["layer"] == layer].sort_values("unit")
     # the best label, the lowest number on ties, as the table has it
     label = _scores(result, layer).argmax(1)
-    columns = (
-        units[name].to_numpy(float) for name in ("iou", "iou_low", "iou_high", "stability", "q")
-    )
+    columns = {
+        field: units[name].to_numpy(float)
+        for field, name in {
+            "iou": "iou",
+            "low": "iou_low",
+            "high": "iou_high",
+            "stability": "stability",
+            "q": "q",
+        }.items()
+    }
     with opened(result.path / schema.SCORES, schema.ARRAYS) as file:
         null = array(file, schema.member(layer, schema.NULL), "f", (None, len(units)))
     true_iou = truth[np.arange(len(truth)), label]
-    return Drawn(label, *columns, null, truth.argmax(1), true_iou, share, planted)
+    return Drawn(
+        label,
+        **columns,
+        null=null,
+        true_label=truth.argmax(1),
+        true_iou=true_iou,
+        share=share,
+        planted=planted,
+    )
 
 
 def _scores(result: Dissection, layer: str) -> np.ndarray:
