@@ -121,7 +121,7 @@ UNIT_AXIS = {
     **dict.fromkeys((SENSITIVITY_UNIQUE, SENSITIVITY_EXPECTED, SENSITIVITY_SHIFTS), None),
     ROTATED_SEED: None,
 }
-"""Which axis of an array of a layer has its units, where it is not the first; None where none has."""
+"""Which axis of an array has the units of its layer, where it is not the first; None: none has."""
 
 #: Score matrices compress well, and level 1 is as small as any within a few percent.
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
