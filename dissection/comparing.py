@@ -14,6 +14,7 @@ from broden.mini import located
 from broden.reader import ProbeSet
 from broden.system.files import file_name, inside, sweep
 from dissection.comparison import findings as comparison
+from dissection.comparison.differences import differences, text
 from dissection.comparison.side_by_side import MORE_THAN, Comparison, distinct
 from dissection.comparison.side_by_side import compare as side_by_side
 from dissection.config import LABELERS
@@ -45,6 +46,9 @@ class Compared(NamedTuple):
     """What could not be done and why, and what was guessed of names, a line each."""
     caveats: list[str]
     """What to know before the numbers: in what the runs differ, and what each warns of."""
+    differences: pd.DataFrame
+    """By how many detectors networks and layers differ, see `comparison.differences`; no row where
+    no run stored its counts by groups of images."""
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -83,6 +87,8 @@ class Compared(NamedTuple):
             comparison.write(one, folder, spreadsheet)
         for labelling in self.alone:
             comparison.write_counts(labelling, folder, spreadsheet)
+        if len(self.differences):
+            comparison.write_differences(self.differences, folder, spreadsheet)
 
     def summary(self) -> str:
         """Return what was found, as text, behind what to know before it."""
@@ -92,6 +98,7 @@ class Compared(NamedTuple):
                 *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
+                *([text(self.differences)] if len(self.differences) else []),
             ]
         )
 
@@ -153,7 +160,8 @@ def compare(
         name: side_by_side(parts, more_than) for name, parts in by_method.items() if len(parts) > 1
     }
     alone = [parts[0] for parts in by_method.values() if len(parts) == 1]
-    return Compared(comparisons, found, alone, notes, caveats.of_all(labellings))
+    said, apart = caveats.of_all(labellings), differences(by_method["iou"])
+    return Compared(comparisons, found, alone, notes, said, apart)
 
 
 def _pairs(

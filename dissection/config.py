@@ -21,6 +21,13 @@ PRECISIONS = ("fp32", "bf16")
 """Of the forward pass; everything after it is exact."""
 
 
+VALIDITIES = ("full", "none")
+"""Whether a run says what its labels are worth."""
+
+SHIFTS, SHIFTS_OF_MANY, MANY_IMAGES = 20, 5, 5000
+"""Shifts of a set by default, and of one with as many images as the last."""
+
+
 @dataclass(frozen=True)
 class IouConfig:
     """Everything about labelling by IoU that changes a number, but the network and the probe set.
@@ -35,6 +42,15 @@ class IouConfig:
         A unit is a detector above it.
     precision : str
         Of the forward pass, one of `PRECISIONS`.
+    validity : str
+        One of `VALIDITIES`: whether chance, intervals and stability are counted beside the labels.
+    shifts : int, optional
+        How often images are paired otherwise to learn what chance gives; by default 20, 5 from
+        5,000 images on. Never more than there are other images.
+    rotations : int
+        Random bases of each layer that are dissected beside its units.
+    quantiles : tuple of float
+        Further quantiles whose detectors are counted, each above 0 and at most 0.5.
 
     Raises
     ------
@@ -46,8 +62,20 @@ class IouConfig:
     union: str = "category"
     min_iou: float = MIN_IOU
     precision: str = "fp32"
+    validity: str = VALIDITIES[0]
+    shifts: int | None = None
+    rotations: int = 1
+    quantiles: tuple[float, ...] = (0.001, 0.002, 0.003, 0.004, 0.005)
 
     def __post_init__(self) -> None:
+        _check_choice("validity", self.validity, VALIDITIES)
+        if self.shifts is not None and self.shifts < 0:
+            raise ValueError(f"shifts must be at least 0, got {self.shifts}")
+        if self.rotations < 0:
+            raise ValueError(f"rotations must be at least 0, got {self.rotations}")
+        for quantile in self.quantiles:
+            if not 0 < quantile <= 0.5:
+                raise ValueError(f"quantiles must be above 0 and at most 0.5, got {quantile}")
         if not 0 <= self.quantile < 1:
             raise ValueError(f"quantile must be at least 0 and below 1, got {self.quantile}")
         _check_choice("union", self.union, UNIONS)
@@ -55,9 +83,42 @@ class IouConfig:
         if not 0 <= self.min_iou < 1:
             raise ValueError(f"min_iou must be at least 0 and below 1, got {self.min_iou}")
 
+    @property
+    def believed(self) -> bool:
+        """Whether validity is counted."""
+        return self.validity == "full"
+
+    def levels(self) -> tuple[float, ...]:
+        """Return all quantiles that are counted, ascending, the run's own among them."""
+        return tuple(sorted({self.quantile, *(self.quantiles if self.believed else ())}))
+
+    def shifts_of(self, images: int) -> int:
+        """Return how many shifts a set of so many images has.
+
+        Raises
+        ------
+        ValueError
+            If more are asked for than there are other images.
+        """
+        if not self.believed:
+            return 0
+        if self.shifts is None:
+            return min(SHIFTS if images < MANY_IMAGES else SHIFTS_OF_MANY, images - 1)
+        if self.shifts >= images:
+            raise ValueError(
+                f"{self.shifts} shifts need {self.shifts + 1} images, there are {images}; "
+                f"give at most {images - 1}"
+            )
+        return self.shifts
+
     def as_dict(self) -> dict[str, object]:
-        """Return the fields as JSON knows them."""
-        return asdict(self)
+        """Return the fields as JSON knows them; of validity none where it is not counted."""
+        fields = asdict(self)
+        if not self.believed:
+            for name in ("shifts", "rotations", "quantiles"):
+                del fields[name]
+            return fields
+        return fields | {"quantiles": list(self.levels())}
 
 
 NETWORKS = (
@@ -125,6 +186,9 @@ class ClipConfig:
         One of `POOLINGS`.
     precision : str
         Of the forward pass of the dissected network, one of `PRECISIONS`.
+    shifts : int
+        How often activations are compared with the scores of other images, to learn what chance
+        gives; each costs as much as the descriptions. Without any nothing is said of their worth.
 
     Raises
     ------
@@ -139,13 +203,20 @@ class ClipConfig:
     similarity: str = "soft_wpmi"
     pooling: str = "mean"
     precision: str = "fp32"
+    shifts: int = SHIFTS_OF_MANY
 
     def __post_init__(self) -> None:
+        if self.shifts < 0:
+            raise ValueError(f"shifts must be at least 0, got {self.shifts}")
         _check_choice("similarity", self.similarity, SIMILARITIES)
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("precision", self.precision, PRECISIONS)
         if self.template.count("{}") != 1:
             raise ValueError(f"template must hold one {{}}, got {self.template!r}")
+
+    def shifts_of(self, images: int) -> int:
+        """Return how many shifts a set of so many images has: fewer than there are images."""
+        return min(self.shifts, images - 1)
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,12 @@ class Labeler(Protocol):
         """Of the forward pass, one of `config.PRECISIONS`."""
 
     @property
-    def quantile(self) -> float | None:
-        """Share of activations above a threshold; None where only pooled ones are needed."""
+    def levels(self) -> tuple[float, ...]:
+        """Shares of activations above thresholds, ascending; none where only pooled are needed."""
+
+    @property
+    def rotations(self) -> int:
+        """How many random bases of each layer it asks for."""
 
     @property
     def means(self) -> bool:

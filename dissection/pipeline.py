@@ -107,17 +107,19 @@ def _plan(
     execution: Execution,
     device: torch.device,
 ) -> Plan:
-    quantiles = [one.quantile for one in labelers if one.quantile is not None]
+    levels = max((one.levels for one in labelers), key=len)
     return Plan(
         network,
         probe,
         layers,
-        quantiles[0] if quantiles else None,
+        levels[-1] if levels else None,
         any(one.means for one in labelers),
         labelers[0].precision,
         device,
         execution.images_at_once(device.type),
         execution.decoders(device.type),
+        levels,
+        max(one.rotations for one in labelers),
     )
 
 

@@ -83,7 +83,19 @@ NUMERICS = {
     "dissection.overlap.tally",
     "dissection.overlap.iou",
     "dissection.overlap.assign",
+    "dissection.activations.rotation",
+    "dissection.overlap.validity.heat",
+    "dissection.overlap.validity.labelsets",
+    "dissection.overlap.validity.levels",
+    "dissection.overlap.validity.numbers",
+    "dissection.overlap.validity.shifted",
+    "dissection.statistics.bootstrap",
     "dissection.statistics.chance",
+    "dissection.statistics.counted",
+    "dissection.statistics.discoveries",
+    "dissection.statistics.jackknife",
+    "dissection.statistics.pairing",
+    "dissection.statistics.retrieval",
 }
 MOST_MODULES = 14
 #: One thing a module; there are as many as there are things.

@@ -21,9 +21,10 @@ from dissection.activations.collect import Collector, LayerCollector, NotFiniteE
 from dissection.activations.device.collector import DeviceCollector
 from dissection.activations.device.courier import Courier
 from dissection.activations.device.exactness import exact_convolutions
-from dissection.activations.device.uploading import pinned, uploaded
+from dissection.activations.device.uploading import pinned, sent, uploaded
 from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
+from dissection.activations.rotation import orthogonal, rotated, twin
 from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore
 from dissection.activations.top import Top, no_images, with_block
@@ -51,13 +52,25 @@ class Plan(NamedTuple):
     probe: Probe
     layers: Sequence[LayerInfo]
     quantile: float | None
-    """None where only pooled activations are asked for."""
+    """The largest that is asked for; None where only pooled activations are."""
     means: bool
     """Whether the mean of each map is asked for."""
     precision: str
     device: torch.device
     batch_size: int
     workers: int
+    levels: tuple[float, ...] = ()
+    """All quantiles whose thresholds are asked for, ascending; the last is `quantile`."""
+    rotations: int = 0
+    """How many random bases of each layer go through beside its units."""
+
+    def twins(self) -> dict[tuple[str, int], LayerInfo]:
+        """Return the rotated twins, by the name of the layer and the seed of the basis."""
+        return {
+            (info.name, seed): twin(info, seed)
+            for info in self.layers
+            for seed in range(1, self.rotations + 1)
+        }
 
     def images_of(self, shard: int) -> np.ndarray:
         """Return the images of a shard, (N,) int64, see `sampling.shards_of`."""
@@ -86,7 +99,8 @@ class Passed(NamedTuple):
     restored: int
     """Images whose shards an earlier start had finished."""
     thresholds: dict[str, torch.Tensor] = {}
-    """Of each layer, (U,) float32 on its device, from `dissection.execution.thresholds`."""
+    """Of each layer (T, U) float32 on its device by each of the plan's levels, the largest quantile
+    first, and of each twin (1, U); from `dissection.execution.thresholds`."""
 
 
 def run_images(
@@ -132,10 +146,17 @@ class _Taken:
         self._plan, self._floors = plan, floors
         self._courier = None if plan.device.type == "cpu" else Courier(plan.device)
         self._closed: deque[int] = deque()
-        self.collectors = {info.name: self._collector(info) for info in plan.layers}
+        twins = plan.twins()
+        everything = [*plan.layers, *twins.values()]
+        self._own = {info.name for info in plan.layers}
+        self.collectors = {info.name: self._collector(info) for info in everything}
         self.tops = {info.name: no_images(info.units) for info in plan.layers}
         # what has no grid is only pooled
-        self._grids = {info.name: info.grid or (0, 0) for info in plan.layers}
+        self._grids = {info.name: info.grid or (0, 0) for info in everything}
+        self._turns: dict[str, list[tuple[str, torch.Tensor]]] = {i.name: [] for i in plan.layers}
+        for (name, seed), info in twins.items():
+            turn = sent(orthogonal(info.units, seed), plan.device)
+            self._turns[name].append((info.name, turn))
         self.shard = 0
 
     def _collector(self, info: LayerInfo) -> LayerCollector:
@@ -150,7 +171,8 @@ class _Taken:
         size = tail_size(quantile, images * cells)
         presumed = partial(presumed_size, quantile, images=images, cells=cells)
         floor = None if self._floors is None else self._floors[info.name]
-        rank, means = presumed if floor is None else None, self._plan.means
+        rank = presumed if floor is None else None
+        means = self._plan.means and info.name in self._own
         if courier is not None:
             return DeviceCollector(info.units, size, device, rank, courier, floor, means)
         return Collector(info.units, size, device, rank, means, floor)
@@ -159,6 +181,8 @@ class _Taken:
         """Take a batch of one layer's maps."""
         try:
             self.collectors[name](maps)
+            for other, turn in self._turns[name]:
+                self.collectors[other](rotated(maps, turn))
         except NotFiniteError as error:
             raise _named(error, name, self.shard, self._plan) from None
 
@@ -205,8 +229,9 @@ class _Taken:
         self._rank(shard)
 
     def _rank(self, shard: Shard) -> None:
-        for name, cells in shard.layers.items():
-            self.tops[name] = with_block(self.tops[name], shard.images, cells.maximum)
+        for name, top in self.tops.items():
+            maximum = shard.layers[name].maximum
+            self.tops[name] = with_block(top, shard.images, maximum)
 
 
 def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) -> set[int]:

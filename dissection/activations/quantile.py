@@ -12,7 +12,7 @@ those that equal it counted. Where it does not, images run again. Nothing here i
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -157,10 +157,14 @@ class Tail:
         total : callable
             Sums an int64 tensor over the ranks, whose tails count as one.
         """
+        return self.thresholds(total, [self.size])[0]
+
+    def thresholds(self, total: Callable[[Tensor], Tensor], ranks: Sequence[int]) -> Tensor:
+        """Return the values of some ranks up to K, (T, U) float32, as `threshold` does of K."""
         self._keep_largest()
         # -0.0 and 0.0 are equal, but not to the bisection
         kept = self._values[:, : self.size] + 0.0
-        return kth_largest(kept, self.size, total, self.bound, self.ties)
+        return kth_largest(kept, ranks, total, self.bound, self.ties)
 
     def _at(self, rank: int) -> Tensor:
         """Return the value of a rank, -inf where fewer values were added."""

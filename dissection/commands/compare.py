@@ -3,8 +3,9 @@
 Give run directories, their tables, or published NetDissect and CLIP-Dissect files. Labels by IoU
 and by CLIP of the same network and layers are cross-checked, each measure against shuffled units;
 several networks labelled by one method are set side by side. Both are done where both can be, and
-of a network alone its own concepts and detectors are counted. Where runs differ in probe set or
-settings, that is said first.
+of a network alone its own concepts and detectors are counted. By how many detectors networks and
+layers differ is said beside what resampled images and rotated bases give, where runs stored that.
+Where runs differ in probe set or settings, that is said first.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from dissection.comparison.side_by_side import ALL, OVERALL, Comparison, detecto
 from dissection.results.labelling import METHOD_NAMES, Labelling
 from dissection.results.storage import write_table
 
-__all__ = ["counts", "summary", "write", "write_counts"]
+__all__ = ["counts", "summary", "write", "write_counts", "write_differences"]
 
 EXAMPLES = 6
 
@@ -63,6 +63,26 @@ def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = F
     if labelling.method == "iou":
         tables["detectors"] = detectors(labelling)
     return _write(tables, labelling.method, folder, spreadsheet)
+
+
+def write_differences(
+    table: pd.DataFrame, folder: str | Path, spreadsheet: bool = False
+) -> list[str]:
+    """Write iou-differences.csv and return its name, in a list.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `dissection.comparison.differences.differences`.
+    folder, spreadsheet
+        As `write`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    return _write({"differences": table}, "iou", folder, spreadsheet)
 
 
 def _write(

@@ -1,12 +1,14 @@
 """The exact thresholds of all ranks together, and which images must run again to have them."""
 
 import logging
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from dissection.activations.forward import Advance, Passed, run_images
+from dissection.activations.quantile import tail_size
 from dissection.execution.job import Job
 
 __all__ = ["run_until_exact"]
@@ -35,10 +37,11 @@ def run_until_exact(job: Job, advance: Advance) -> Passed:
     """
     passed = run_images(job.plan, job.store, job.shards(), advance)
     with job.timed("thresholds"):
-        found = _thresholds(job, passed)
+        levels = _levels(job, passed)
+        found = {name: several[0] for name, several in levels.items()}
         again = any(job.ranks.all(_too_high(found, _bounds(passed))))
     if not again:
-        return passed._replace(thresholds=found)
+        return passed._replace(thresholds=levels)
     stale = [n for n in job.shards() if _too_high(found, _kept_above(job, n, found))]
     log.info("a bound was presumed too high: %d images run again", job.plan.images(stale))
     for number in stale:
@@ -47,17 +50,27 @@ def run_until_exact(job: Job, advance: Advance) -> Passed:
     passed = run_images(job.plan, job.store, job.shards(), advance, found)
     with job.timed("thresholds"):
         # no threshold is below the one found first, and what exceeds that has been kept
-        exact = {n: torch.maximum(found[n], one) for n, one in _thresholds(job, passed).items()}
+        exact = {n: torch.maximum(found[n], one) for n, one in _levels(job, passed).items()}
     return passed._replace(thresholds=exact, restored=max(0, restored - finished))
 
 
-def _thresholds(job: Job, passed: Passed) -> dict[str, Tensor]:
-    """Return the K-th largest of the values kept of each unit, (U,) float32 of each layer."""
-    return {
-        name: collector.tail.threshold(job.ranks.total)
-        for name, collector in passed.collectors.items()
-        if collector.tail is not None
-    }
+def _levels(job: Job, passed: Passed) -> dict[str, Tensor]:
+    """Return the thresholds of each layer by every quantile, the largest first, (T, U).
+
+    Those of twins are by the largest alone.
+    """
+    images, own = len(job.plan.probe), {info.name: info for info in job.plan.layers}
+    found = {}
+    for name, collector in passed.collectors.items():
+        if collector.tail is None:
+            continue
+        ranks = [collector.tail.size]
+        if name in own:
+            cells = images * math.prod(own[name].grid or ())
+            further = sorted(job.plan.levels[:-1], reverse=True)
+            ranks += [tail_size(quantile, cells) for quantile in further]
+        found[name] = collector.tail.thresholds(job.ranks.total, ranks)
+    return found
 
 
 def _bounds(passed: Passed) -> dict[str, Tensor]:

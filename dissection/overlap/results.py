@@ -1,6 +1,6 @@
 """What overlap says of the units of a layer: its tables, its counts and what they mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,9 @@ import pandas as pd
 from broden.labels import LabelTable
 from dissection.config import TOP_IMAGES, IouConfig
 from dissection.networks.layouts import LayerInfo
-from dissection.overlap.assign import Detectors
+from dissection.overlap.assign import Best, Detectors
+from dissection.overlap.validity import reporting
+from dissection.overlap.validity.judging import Judgement
 from dissection.results import schema
 
 
@@ -49,9 +51,15 @@ class LayerResult(NamedTuple):
     """(U, n) int64 images with the highest maxima, highest first."""
     top_value: np.ndarray
     """(U, n) float32 those maxima."""
+    judgement: Judgement | None = None
+    """What the labels are worth, where that was counted."""
+    twins: Mapping[int, tuple[Best, Detectors]] = {}
+    """What the directions of each random basis detect, by its seed."""
 
 
-def unit_table(results: Sequence[LayerResult], labels: LabelTable, min_iou: float) -> pd.DataFrame:
+def unit_table(
+    results: Sequence[LayerResult], labels: LabelTable, config: IouConfig
+) -> pd.DataFrame:
     """Return one row a unit of every layer: its label, and the best label of every category.
 
     Parameters
@@ -60,13 +68,13 @@ def unit_table(results: Sequence[LayerResult], labels: LabelTable, min_iou: floa
         The layers, in order.
     labels : LabelTable
         Of the probe set.
-    min_iou : float
-        A detector's IoU exceeds it.
+    config : IouConfig
+        Union rule and what a detector is.
     """
-    return pd.concat([_layer_units(r, labels, min_iou) for r in results], ignore_index=True)
+    return pd.concat([_layer_units(r, labels, config) for r in results], ignore_index=True)
 
 
-def _layer_units(result: LayerResult, labels: LabelTable, min_iou: float) -> pd.DataFrame:
+def _layer_units(result: LayerResult, labels: LabelTable, config: IouConfig) -> pd.DataFrame:
     names, best = np.array(labels.names, object), result.best
     columns = {
         "layer": result.info.name,
@@ -74,13 +82,15 @@ def _layer_units(result: LayerResult, labels: LabelTable, min_iou: float) -> pd.
         "label": names[best.label],
         "category": np.array(labels.categories, object)[np.asarray(labels.primary)[best.label]],
         "iou": best.iou,
-        "detector": best.iou > min_iou,
+        "detector": best.iou > config.min_iou,
         "threshold": result.threshold.astype(float),
     }
     for k, category in enumerate(labels.categories):
         label = _category_names(names, best.category_label[:, k])
         columns[schema.of_category(category, "label")] = label
         columns[schema.of_category(category, "iou")] = best.category_iou[:, k]
+    if result.judgement is not None:
+        columns |= reporting.columns(result.judgement, labels, result.iou[config.union])
     return pd.DataFrame(columns)
 
 
@@ -160,18 +170,23 @@ def iou_definitions(config: IouConfig, grid: Sequence[int]) -> dict[str, str]:
         "detector's, summed over categories",
         "units": "counted from 0; in tally/ from 1, as published",
         "top": f"the {TOP_IMAGES} images with the highest maximum of a unit's map",
+        **(reporting.definitions(config, config.levels()) if config.believed else {}),
     }
 
 
-def iou_counts(result: LayerResult, categories: Sequence[str]) -> dict:
-    """Return how many detectors a layer has, and of how many concepts by either rule."""
-    found = result.detectors
+def iou_counts(result: LayerResult, categories: Sequence[str], min_iou: float) -> dict:
+    """Return how many detectors a layer has, of how many concepts by either rule, and by chance."""
+    found, more = result.detectors, {}
     by_category = dict(zip(categories, found.unique_by_category, strict=True))
+    if result.judgement is not None:
+        twins = {seed: detectors for seed, (_, detectors) in result.twins.items()}
+        more = reporting.counts(result.judgement, result.best.iou > min_iou, twins, min_iou)
     return {
         "detectors": found.units,
         "unique_best": found.unique_best,
         "unique_paper": found.unique_paper,
         "unique_paper_by_category": by_category,
+        **more,
     }
 
 

@@ -10,6 +10,7 @@ Maps are held as (N, h, w, U): neighbouring cells are then U apart, and shifting
 is a copy of long runs.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -100,6 +101,17 @@ class Runs(NamedTuple):
         return place.add_(torch.arange(place.shape[0], dtype=place.dtype, device=place.device))
 
 
+class Level(NamedTuple):
+    """Where maps exceed a higher threshold too: parts of some of the runs."""
+
+    run: Tensor
+    """(b,) int64 which run each is a part of."""
+    skipped: Tensor
+    """(b,) int64 pixels of the run before it."""
+    length: Tensor
+    """(b,) int64, its pixels; may be 0."""
+
+
 def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     """Return where upsampled maps exceed their thresholds.
 
@@ -113,21 +125,33 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     on : Stencils
         Of the same (h, w).
     """
+    return evaluate_levels(cells, [threshold], on)[0]
+
+
+def evaluate_levels(
+    cells: Tensor, thresholds: Sequence[Tensor], on: Stencils
+) -> tuple[Runs, list[Level]]:
+    """Return where upsampled maps exceed the first of T thresholds, and there each further one.
+
+    Parameters
+    ----------
+    cells, on
+        As in `evaluate`, of the first threshold.
+    thresholds : sequence of Tensor
+        (U,) float32 each, at least as high as the one before.
+    """
     _, height, width, units = cells.shape
-    image, down, right, unit = _with_a_cell_above(cells > threshold)
+    image, down, right, unit = _with_a_cell_above(cells > thresholds[0])
     lines = ((down - 1).clamp(min=0), down.clamp(max=height - 1))
-    zero = threshold.double().index_select(0, unit)
-
-    def excess(line: Tensor, column: Tensor) -> Tensor:
-        place = ((image * height + line) * width + column) * units + unit
-        return cells.view(-1).index_select(0, place).double() - zero
-
+    columns = ((right - 1).clamp(min=0), right.clamp(max=width - 1))
+    corners = [
+        cells.view(-1).index_select(0, ((image * height + line) * width + column) * units + unit)
+        for column in columns
+        for line in lines
+    ]
     # a weight past the end of a block is NaN, and NaN is not above 0
     y = on.rows.weight.index_select(1, down)
-    left, end = (
-        excess(lines[0], column) * (1 - y) + excess(lines[1], column) * y
-        for column in ((right - 1).clamp(min=0), right.clamp(max=width - 1))
-    )
+    left, end = _ends(corners, y, thresholds[0].index_select(0, unit))
     # between its ends a line is linear, so it is active nowhere if at neither
     run = where((left > 0) | (end > 0))
     block = run % unit.shape[0]
@@ -135,11 +159,49 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     column = right.index_select(0, block)
     left, end = (part.view(-1).index_select(0, run) for part in (left, end))
     skipped, length = _active(left, end, column, on.columns)
-    return Runs(
+    runs = Runs(
         (image * units + unit).index_select(0, block),
         (line * on.width).add_(on.columns.first.index_select(0, column)).add_(skipped),
         length,
     )
+    if len(thresholds) == 1:
+        return runs, []
+    corners = [corner.index_select(0, block) for corner in corners]
+    found = _Lines(corners, y.view(-1).index_select(0, run), column, unit.index_select(0, block))
+    return runs, _levels(found, skipped, thresholds[1:], on.columns)
+
+
+class _Lines(NamedTuple):
+    """Lines within stencils: their corners, weight of the lower ones, block of columns and unit."""
+
+    corners: Sequence[Tensor]
+    y: Tensor
+    column: Tensor
+    unit: Tensor
+
+
+def _ends(corners: Sequence[Tensor], y: Tensor, zero: Tensor) -> tuple[Tensor, Tensor]:
+    """Return by how much a line exceeds its threshold where it starts and where it ends."""
+    zero = zero.double()
+    above, below, above_end, below_end = (corner.double() - zero for corner in corners)
+    return above * (1 - y) + below * y, above_end * (1 - y) + below_end * y
+
+
+def _levels(
+    lines: _Lines, before: Tensor, thresholds: Sequence[Tensor], columns: Axis
+) -> list[Level]:
+    """Return the parts of lines above further thresholds; `before` is skipped for the first."""
+    found, kept = [], torch.arange(len(lines.y), device=lines.y.device)
+    for threshold in thresholds:
+        left, end = _ends(lines.corners, lines.y, threshold.index_select(0, lines.unit))
+        some = where((left > 0) | (end > 0))
+        kept = kept.index_select(0, some)
+        corners = [corner.index_select(0, some) for corner in lines.corners]
+        lines = _Lines(corners, *(part.index_select(0, some) for part in lines[1:]))
+        left, end = left.index_select(0, some), end.index_select(0, some)
+        skipped, length = _active(left, end, lines.column, columns)
+        found.append(Level(kept, skipped - before.index_select(0, kept), length))
+    return found
 
 
 def _active(left: Tensor, end: Tensor, column: Tensor, columns: Axis) -> tuple[Tensor, Tensor]:

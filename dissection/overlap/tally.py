@@ -15,7 +15,7 @@ from dissection.overlap.stencils import Runs
 
 
 class Counts(NamedTuple):
-    """Pixels of the label grid, summed over images; all int64."""
+    """Pixels of the label grid, summed over images; int64, intersections also int32."""
 
     intersection: Tensor
     """(U, L) active pixels of the unit that carry the label."""
@@ -27,10 +27,22 @@ class Counts(NamedTuple):
     """(U, K) active pixels in images where a label of the category lies under the active pixels."""
 
 
-def no_counts(units: int, labels: int, categories: int, device: torch.device | str) -> Counts:
-    """Return counts of nothing."""
-    shapes = ((units, labels), (units,), (units, categories), (units, categories))
-    return Counts(*(torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes))
+def no_counts(
+    units: int,
+    labels: int,
+    categories: int,
+    device: torch.device | str,
+    dtype: torch.dtype = torch.int64,
+) -> Counts:
+    """Return counts of nothing, the intersections of the given type."""
+    shapes = ((units,), (units, categories), (units, categories))
+    areas = (torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes)
+    return Counts(torch.zeros((units, labels), dtype=dtype, device=device), *areas)
+
+
+def together(grouped: Counts, units: int) -> Counts:
+    """Return the counts of all groups of images, int64, from those with U rows for each."""
+    return Counts(*(part.view(-1, units, *part.shape[1:]).sum(0) for part in grouped))
 
 
 def merge(first: Counts, second: Counts) -> Counts:
@@ -58,11 +70,24 @@ class Labels(NamedTuple):
     """(L,) int64 primary category of each label."""
 
 
-def count(runs: Runs, image: Tensor, units: int, labels: Labels, total: Counts) -> Counts:
-    """Add the active pixels of some images to a total, in place, and return it.
+class Hits(NamedTuple):
+    """What A maps with an active pixel overlap of the labels of their images."""
 
-    Images with equally many planes are best counted together: each is looked up in as many as the
-    image with most of them has.
+    unit: Tensor
+    """(A,) int64."""
+    image: Tensor
+    """(A,) int64 image of the block."""
+    area: Tensor
+    """(A,) int64 active pixels."""
+    pixels: Tensor
+    """(A, C) int64 active pixels that carry the label of each code of the image."""
+
+
+def overlapped(runs: Runs, image: Tensor, units: int, labels: Labels) -> Hits:
+    """Return what the active pixels of some images overlap.
+
+    Images with equally many planes are best looked at together: each is looked up in as many as
+    the image with most of them has.
 
     Parameters
     ----------
@@ -74,18 +99,47 @@ def count(runs: Runs, image: Tensor, units: int, labels: Labels, total: Counts) 
         U.
     labels : Labels
         Of a block of N images.
-    total : Counts
-        Of other images, or `no_counts`.
     """
     slots = max(1, int(labels.number[image].max()))
-    area, hits = _hits(runs, image, labels, units, slots)
+    area, pixels = _looked_up(runs, image, labels, units, slots)
     some = where(area > 0)
-    area, hits = area.index_select(0, some), hits.index_select(0, some)
-    _add(some % units, image[some // units], area, hits, labels, total)
+    area, pixels = area.index_select(0, some), pixels.index_select(0, some)
+    image = image.index_select(0, some // units)
+    label, whole = (part.index_select(0, image) for part in (labels.label, labels.whole))
+    return Hits(some % units, image, area, (pixels + whole * area[:, None]) * (label > 0))
+
+
+def add(hits: Hits, labels: Labels, total: Counts, first: Tensor | None = None) -> Counts:
+    """Add what was overlapped to a total, in place, and return it.
+
+    Parameters
+    ----------
+    hits, labels
+        From `overlapped`.
+    total : Counts
+        Of other images, or `no_counts`; it may have U rows for each of several groups of images.
+    first : Tensor, optional
+        (N,) int64, the first row of each image's group; 0 by default.
+    """
+    label, holds = (part.index_select(0, hits.image) for part in (labels.label, labels.presence))
+    row = hits.unit if first is None else hits.unit + first.index_select(0, hits.image)
+    under = torch.zeros_like(holds).scatter_add(1, labels.primary[label], hits.pixels) > 0
+    cell = row[:, None] * total.intersection.shape[1] + label
+    pixels = hits.pixels.to(total.intersection.dtype)
+    total.intersection.view(-1).scatter_add_(0, cell.view(-1), pixels.view(-1))
+    total.all.index_add_(0, row, hits.area)
+    total.category.index_add_(0, row, holds * hits.area[:, None])
+    total.mask.index_add_(0, row, under * hits.area[:, None])
     return total
 
 
-def _hits(
+def add_images(hits: Hits, labels: Labels, total: Tensor) -> None:
+    """Add to (U, L) int32, in place, in how many images a unit and a label overlap."""
+    cell = hits.unit[:, None] * total.shape[1] + labels.label.index_select(0, hits.image)
+    total.view(-1).scatter_add_(0, cell.view(-1), (hits.pixels > 0).to(total.dtype).view(-1))
+
+
+def _looked_up(
     runs: Runs, image: Tensor, labels: Labels, units: int, slots: int
 ) -> tuple[Tensor, Tensor]:
     """Return the active pixels of each map (N·U,) and those under each code of its image."""
@@ -105,19 +159,3 @@ def _hits(
         area, hits = found if slot == 0 else area, hits + found
     # each active pixel has one code in the first plane
     return area.sum(1), hits
-
-
-def _add(
-    unit: Tensor, image: Tensor, area: Tensor, hits: Tensor, labels: Labels, total: Counts
-) -> None:
-    """Add the counts of R maps, (R,) and (R, C), to those of their units."""
-    label, holds, whole = (
-        part.index_select(0, image) for part in (labels.label, labels.presence, labels.whole)
-    )
-    hits = (hits + whole * area[:, None]) * (label > 0)
-    under = torch.zeros_like(holds).scatter_add(1, labels.primary[label], hits) > 0
-    cell = unit[:, None] * total.intersection.shape[1] + label
-    total.intersection.view(-1).scatter_add_(0, cell.view(-1), hits.view(-1))
-    total.all.index_add_(0, unit, area)
-    total.category.index_add_(0, unit, holds * area[:, None])
-    total.mask.index_add_(0, unit, under * area[:, None])

@@ -18,6 +18,7 @@ from broden.reader import ProbeSet
 from broden.sources.convert import convert
 from dissection.activations.shards import Shard, ShardStore
 from dissection.clip import concepts, encoder
+from dissection.comparison.differences import differences
 from dissection.crosscheck import findings
 from dissection.crosscheck.check import crosscheck
 from dissection.networks.weights import checkpoints, torchscript
@@ -35,7 +36,7 @@ from figures.options import Options
 from figures.report import browser, tables
 from figures.report.thumbnails import Thumbnails
 from tests.broden.layout import corner_photos, jpeg, write_layout, zipped
-from tests.dissection import believed, labelled
+from tests.dissection import believed, grouped, labelled
 from tests.dissection.activations.test_shards import some_cells
 from tests.dissection.clip import test_encoder as clips
 from tests.dissection.networks.weights.test_checkpoints import FORMS, STATE
@@ -136,6 +137,14 @@ def believed_run(folder: Path) -> Case:
 
     files = {"run.json": ("json",), "units.csv": ("csv",), "scores.h5": ("hdf5",)}
     return Case({run / name: forms for name, forms in files.items()}, read)
+
+
+def grouped_counts(folder: Path) -> Case:
+    rotated = {"seed": np.arange(2), "iou": np.full((2, UNITS), 0.5)}
+    rotated["label"] = np.ones((2, UNITS), int)
+    counted = [grouped.drawn(1, UNITS, 6)] * 2
+    run = grouped.run(folder / "run", counted, "d", "net", ("fc", "head"), rotated=rotated)
+    return Case({run / "scores.h5": ("hdf5",)}, lambda: differences(read_all([run])))
 
 
 def clip_scores(folder: Path) -> Case:
@@ -273,6 +282,7 @@ READERS: dict[str, Callable[[Path], Case]] = {
     "cross-check": cross_check,
     "scores.h5": scores,
     "believed run": believed_run,
+    "counts by groups of images": grouped_counts,
     "clip.h5": clip_scores,
     "tally": tally,
     "descriptions": descriptions,

@@ -138,7 +138,7 @@ def test_the_bare_pass_ends_behind_the_last_layer(probe):
 
 def test_the_bare_pass_has_the_batches_of_a_run(probe):
     import _measuring as m
-    from _repeated import Repeated
+    from _arranged import Repeated
 
     from broden.reader import ProbeSet
     from dissection import load

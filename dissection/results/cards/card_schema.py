@@ -63,6 +63,7 @@ _FIELDS: dict[str, Kind] = {
     "settings.clip.concepts.template": TEXT,
     "settings.clip.similarity": TEXT,
     "settings.clip.pooling": TEXT,
+    "settings.clip.shifts": whole(1),
     "settings.model": MAPPING,
     "settings.model.name": TEXT,
     "settings.model.weights": _NAMED,

@@ -1,0 +1,1 @@
+"""The reason to believe a label: what chance gives, and how sure the label is."""

@@ -1,0 +1,121 @@
+"""Which labels each pixel of an image carries, as the number of a set: one look-up for all planes.
+
+A pixel of Broden carries labels of several categories at once. An image has few different
+combinations of them, so a pixel's combination fits a byte, and what is counted for combinations is
+a small product of matrices away from what is counted for labels.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from broden.probe import LabelledProbe
+
+__all__ = ["LabelSets", "SetReader", "label_sets"]
+
+KEPT_BYTES = 1 << 26
+"""Of the sets that were used last."""
+
+
+class LabelSets(NamedTuple):
+    """The labels of one image."""
+
+    code: np.ndarray
+    """(H·W,) uint8 or uint16, which set each pixel carries."""
+    label: np.ndarray
+    """(l,) int64 the labels that the image holds."""
+    member: np.ndarray
+    """(C, l) bool, which labels each set consists of."""
+
+
+def label_sets(planes: np.ndarray, whole: np.ndarray, labels: int) -> LabelSets:
+    """Return the sets of an image.
+
+    Parameters
+    ----------
+    planes : ndarray
+        (P, H·W) label numbers, 0 for none; a pixel has a label in one plane only.
+    whole : ndarray
+        (w,) labels of the whole image, in no plane.
+    labels : int
+        L.
+
+    Examples
+    --------
+    >>> found = label_sets(np.array([[1, 1, 0], [2, 0, 0]]), np.array([3]), 4)
+    >>> found.code.tolist(), found.label.tolist()
+    ([2, 1, 0], [3, 1, 2])
+    >>> found.member.astype(int).tolist()
+    [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    """
+    code, sets = np.zeros(planes.shape[1], np.int64), np.zeros((1, 0), np.int64)
+    for plane in planes:
+        own, values = _numbered(plane, labels)
+        pairs, kept = _numbered(code * len(values) + own, len(sets) * len(values))
+        first, second = np.divmod(kept, len(values))
+        code, sets = pairs, np.column_stack([sets[first], values[second]])
+    held = np.unique(sets)
+    held = held[held > 0]
+    inside = (sets[:, :, None] == held).any(1)
+    member = np.concatenate([np.ones((len(sets), len(whole)), bool), inside], 1)
+    narrow = np.uint8 if len(sets) <= 256 else np.uint16
+    return LabelSets(code.astype(narrow), np.concatenate([whole, held]), member)
+
+
+def _numbered(values: np.ndarray, below: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the different values each is, and these, ascending."""
+    if below > 8 * len(values):
+        kept, place = np.unique(values, return_inverse=True)
+        return place, kept
+    there = np.zeros(below, bool)
+    there[values] = True
+    return (np.cumsum(there) - 1)[values], np.flatnonzero(there)
+
+
+class SetReader:
+    """Read the sets of a probe set's images, those used last but once.
+
+    Parameters
+    ----------
+    probe : LabelledProbe
+        Where the labels are.
+    """
+
+    def __init__(self, probe: LabelledProbe) -> None:
+        self._probe, self._lock = probe, Lock()
+        self._most = max(1, KEPT_BYTES // math.prod(probe.grid))
+        self._kept: OrderedDict[int, LabelSets] = OrderedDict()
+
+    def of(self, images: Sequence[int] | np.ndarray) -> list[LabelSets]:
+        """Return the sets of each of some images."""
+        numbers = [int(image) for image in images]
+        with self._lock:
+            found = {image: self._kept[image] for image in numbers if image in self._kept}
+        missing = sorted(set(numbers) - found.keys())
+        if missing:
+            read = dict(zip(missing, self._read(missing), strict=True))
+            found |= read
+            with self._lock:
+                self._kept |= read
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return [found[image] for image in numbers]
+
+    def _read(self, images: list[int]) -> list[LabelSets]:
+        block = self._probe.label_block(np.array(images))
+        planes = block.planes.reshape(len(block.planes), math.prod(self._probe.grid))
+        labels = len(self._probe.labels)
+        ends = np.searchsorted(block.image, np.arange(len(images) + 1))
+        of_whole = np.searchsorted(block.whole_image, np.arange(len(images) + 1))
+        return [
+            label_sets(
+                planes[ends[i] : ends[i + 1]],
+                block.whole_label[of_whole[i] : of_whole[i + 1]],
+                labels,
+            )
+            for i in range(len(images))
+        ]
