@@ -89,6 +89,9 @@ def test_intervals_are_those_of_the_table_by_falling_iou(inputs, folders):
         assert here["unit"].tolist() == wanted["unit"].tolist()
         for ours, theirs in (("low", "iou_low"), ("high", "iou_high"), ("chance", "chance_iou")):
             assert here[ours].tolist() == wanted[theirs].tolist()
+        null = array(folders[1], layer, "validity/null")
+        means = [sum(null[:, unit]) / len(null) for unit in here["unit"]]
+        np.testing.assert_allclose(here["best_by_chance"], means)
 
 
 def test_cells_are_those_of_the_grid(inputs, folders):
