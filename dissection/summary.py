@@ -100,16 +100,21 @@ def _short(value: float) -> str:
 
 def _descriptions(result: Dissection, descriptions: pd.DataFrame) -> list[str]:
     """Return how many concepts each layer's units are called by, and the most similar."""
-    clip = result.card["settings"]["clip"]
-    rows = [("layer", "units", "descriptions", "most similar units")]
-    for layer, counts in result.card["counts"].items():
+    clip, every = result.card["settings"]["clip"], result.card["counts"]
+    judged = all("descriptions_significant" in counts for counts in every.values())
+    more = ("significant",) if judged else ()
+    rows = [("layer", "units", "descriptions", *more, "most similar units")]
+    for layer, counts in every.items():
+        numbers = ["units", "descriptions", *(f"descriptions_{name}" for name in more)]
         best = _best(descriptions, layer, "description", "similarity")
-        rows.append((layer, str(counts["units"]), str(counts["descriptions"]), best))
+        rows.append((layer, *(str(counts[name]) for name in numbers), best))
     rule = (
         f"CLIP-Dissect: encoder {clip['encoder']['name']}, {clip['concepts']['count']} concepts of "
         f"{clip['concepts']['source']}, {clip['similarity']}, pooling {clip['pooling']}; "
         "descriptions: how many different ones"
     )
+    if judged:
+        rule += "; significant: units whose description has q <= 0.05"
     return [*aligned(rows), rule]
 
 

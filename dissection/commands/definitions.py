@@ -12,10 +12,11 @@ from dissection.config import (
     SHIFTS_OF_MANY,
     UNIONS,
     VALIDITIES,
+    ClipConfig,
     IouConfig,
 )
 
-__all__ = ["add_definitions", "add_validity", "iou_config", "validity_config"]
+__all__ = ["add_definitions", "add_validity", "clip_shifts", "iou_config", "validity_config"]
 
 
 def add_definitions(group) -> None:
@@ -61,7 +62,8 @@ def add_validity(group) -> None:
         type=natural,
         metavar="R",
         help="times that images are paired with the labels of others to learn what chance gives "
-        f"(default: {SHIFTS}, {SHIFTS_OF_MANY} from {MANY_IMAGES:,} images on)",
+        f"(default: {SHIFTS}, {SHIFTS_OF_MANY} from {MANY_IMAGES:,} images on); by clip at most "
+        f"{ClipConfig.shifts}",
     )
     group.add_argument(
         "--rotations",
@@ -108,3 +110,10 @@ def iou_config(args: argparse.Namespace) -> IouConfig:
         args.rotations,
         args.quantiles,
     )
+
+
+def clip_shifts(args: argparse.Namespace) -> int:
+    """Return how many shifts labelling by CLIP has, where each costs more than one of pixels."""
+    if args.validity == "none":
+        return 0
+    return ClipConfig.shifts if args.shifts is None else min(args.shifts, ClipConfig.shifts)

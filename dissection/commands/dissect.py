@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
-from dissection.commands.definitions import add_definitions, add_validity, iou_config
+from dissection.commands.definitions import add_definitions, add_validity, clip_shifts, iou_config
 from dissection.commands.network import add_network, infos, network
 from dissection.config import (
     METHODS,
@@ -134,6 +134,7 @@ def _clip(args: argparse.Namespace) -> ClipConfig:
         args.similarity,
         args.pooling,
         args.precision,
+        clip_shifts(args),
     )
 
 

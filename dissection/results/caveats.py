@@ -161,6 +161,8 @@ def _own(labelling: "Labelling") -> dict[str, Any]:
     if labelling.method != "clip":
         return {key: settings[key] for key in _NAMED if key in settings}
     clip = dict(_flat(settings.get("clip", {})))
+    # of what chance gives, not of a description
+    clip.pop("shifts", None)
     return {key: settings[key] for key in ("precision",) if key in settings} | clip
 
 

@@ -1,7 +1,8 @@
 """The planted run as one rank of several, for a test that starts several.
 
 The arguments are the probe file and the directory of the run; the environment may hold PRESUMED,
-the rank of the presumed bound, SHARD_IMAGES, and KILLED, the shards after which the process ends.
+the rank of the presumed bound, SHARD_IMAGES, METHOD, and KILLED, the shards after which the process
+ends.
 """
 
 import os
@@ -40,6 +41,7 @@ if __name__ == "__main__":
             planted.network(),
             "maps",
             probe,
+            method=os.environ.get("METHOD", "iou"),
             out=sys.argv[2],
             config=dissection.IouConfig(quantile=0.2),
             execution=dissection.Execution(device="cpu", batch_size=2, workers=0),

@@ -25,6 +25,7 @@ from dissection.networks.loading import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.results import reading as results
 from dissection.results.scores import tops
+from dissection.summary import summary
 
 open_clip = pytest.importorskip("open_clip")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -197,6 +198,7 @@ def test_worth_of_descriptions_is_that_of_the_stored_chance(network, probe, clip
     assert significant == (result.descriptions["q"] <= 0.05).sum()
     assert result.card["settings"]["clip"]["shifts"] == 5
     assert "any concept, less the mean" in result.card["definitions"]["p of descriptions"]
+    assert "significant: units whose description has q <= 0.05" in summary(result)
 
 
 def test_without_shifts_nothing_is_said_of_worth_and_all_else_is_the_same(
@@ -215,6 +217,7 @@ def test_without_shifts_nothing_is_said_of_worth_and_all_else_is_the_same(
     assert "shifts" not in plain.card["settings"]["clip"]
     assert set(plain.card["counts"]["head"]) == {"units", "descriptions"}
     assert not [name for name in plain.card["definitions"] if "of descriptions" in name]
+    assert "significant" not in summary(plain)
 
 
 def test_both_methods_from_one_pass_give_what_each_gives(network, probe, clip, tmp_path):

@@ -32,7 +32,7 @@ def few(tmp_path_factory):
         yield probe
 
 
-def alone(probe, out, shard_images):
+def alone(probe, out, shard_images, method="iou"):
     """Run in this process and return the files."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (forward, pipeline.card):
@@ -41,6 +41,7 @@ def alone(probe, out, shard_images):
             planted.network(),
             "maps",
             probe,
+            method=method,
             out=out,
             config=IouConfig(quantile=0.2),
             execution=Execution("cpu", 2, 0),
@@ -83,6 +84,16 @@ def ended_well(processes):
 def test_two_ranks_give_the_files_of_one(probe, tmp_path, ranks):
     ended_well(ranks(2, probe, tmp_path / "two"))
     assert files(tmp_path / "two") == alone(probe, tmp_path / "one", 4)
+
+
+def test_two_ranks_describe_units_and_judge_the_descriptions_as_one(probe, tmp_path, ranks):
+    pytest.importorskip("open_clip")
+    ended_well(ranks(2, probe, tmp_path / "two", all={"METHOD": "both"}))
+    two, one = files(tmp_path / "two"), alone(probe, tmp_path / "one", 4, "both")
+    assert {"descriptions.csv", "clip.h5"} <= two.keys()
+    # the verdict names its directory
+    del two["crosscheck.json"], one["crosscheck.json"]
+    assert two == one
 
 
 def test_two_ranks_that_run_images_again_give_the_files_of_one(probe, tmp_path, ranks):
