@@ -17,6 +17,8 @@ from dissection.networks.loading import Network
 from dissection.results import schema
 from dissection.results.dissection import Dissection
 
+_COLUMNS = ("iou", "iou_low", "iou_high", "stability", "q")
+
 
 class Study(NamedTuple):
     """What is dissected again and again."""
@@ -136,13 +138,23 @@ def seen(
     units = units[units["layer"] == layer].sort_values("unit")
     # the best label, the lowest number on ties, as the table has it
     label = _scores(result, layer).argmax(1)
-    columns = (
-        units[name].to_numpy(float) for name in ("iou", "iou_low", "iou_high", "stability", "q")
-    )
+    column = {name: units[name].to_numpy(float) for name in _COLUMNS}
     with opened(result.path / schema.SCORES, schema.ARRAYS) as file:
         null = array(file, schema.member(layer, schema.NULL), "f", (None, len(units)))
     true_iou = truth[np.arange(len(truth)), label]
-    return Drawn(label, *columns, null, truth.argmax(1), true_iou, share, planted)
+    return Drawn(
+        label,
+        column["iou"],
+        column["iou_low"],
+        column["iou_high"],
+        column["stability"],
+        column["q"],
+        null,
+        truth.argmax(1),
+        true_iou,
+        share,
+        planted,
+    )
 
 
 def _scores(result: Dissection, layer: str) -> np.ndarray:
