@@ -186,6 +186,9 @@ class ClipConfig:
         One of `POOLINGS`.
     precision : str
         Of the forward pass of the dissected network, one of `PRECISIONS`.
+    shifts : int
+        How often activations are compared with the scores of other images, to learn what chance
+        gives; each costs as much as the descriptions. Without any nothing is said of their worth.
 
     Raises
     ------
@@ -200,13 +203,20 @@ class ClipConfig:
     similarity: str = "soft_wpmi"
     pooling: str = "mean"
     precision: str = "fp32"
+    shifts: int = SHIFTS_OF_MANY
 
     def __post_init__(self) -> None:
+        if self.shifts < 0:
+            raise ValueError(f"shifts must be at least 0, got {self.shifts}")
         _check_choice("similarity", self.similarity, SIMILARITIES)
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("precision", self.precision, PRECISIONS)
         if self.template.count("{}") != 1:
             raise ValueError(f"template must hold one {{}}, got {self.template!r}")
+
+    def shifts_of(self, images: int) -> int:
+        """Return how many shifts a set of so many images has: fewer than there are images."""
+        return min(self.shifts, images - 1)
 
 
 @dataclass(frozen=True)

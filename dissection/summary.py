@@ -6,6 +6,7 @@ from broden.system.text import aligned
 from dissection.crosscheck.findings import Findings, read
 from dissection.results import caveats
 from dissection.results.cards.card_schema import SUMMARISED
+from dissection.results.caveats import chance_alone
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 
@@ -46,8 +47,11 @@ def summary(result: Dissection) -> str:
 def _overlap(result: Dissection, units: pd.DataFrame) -> list[str]:
     """Return how many units detect something, the best of them, and their categories."""
     settings = result.card["settings"]
-    rows = [("layer", "units", "detectors", "unique (best)", "unique (paper)", "best units")]
-    for layer, counts in result.card["counts"].items():
+    layers = result.card["counts"].items()
+    believed = all("expected_by_chance" in counts for _, counts in layers)
+    names = ("by chance", "significant", "rotated basis (unique)") if believed else ()
+    rows = [("layer", "units", "detectors", "unique (best)", "unique (paper)", *names, "best")]
+    for layer, counts in layers:
         share = 100 * counts["detectors"] / counts["units"]
         rows.append(
             (
@@ -56,6 +60,7 @@ def _overlap(result: Dissection, units: pd.DataFrame) -> list[str]:
                 f"{counts['detectors']} ({share:.0f}%)",
                 str(counts["unique_best"]),
                 str(counts["unique_paper"]),
+                *(_believed(counts) if believed else ()),
                 _best(units[units["detector"]], layer, "label", "iou"),
             )
         )
@@ -64,8 +69,33 @@ def _overlap(result: Dissection, units: pd.DataFrame) -> list[str]:
         f"quantile {settings['quantile']:g}; unique (best): different labels of detectors, "
         "unique (paper): summed over categories"
     )
+    if believed:
+        rule += (
+            "; by chance: detectors with the labels of other images; significant: detectors with "
+            "q <= 0.05; rotated basis: the same layer in random directions"
+        )
     categories = ["detectors (unique) by category:", *aligned(_categories(result, units))]
-    return [*aligned(rows), "", *categories, rule]
+    doubts = chance_alone(result.card) if believed else []
+    return [*aligned(rows), *doubts, "", *categories, rule]
+
+
+def _believed(counts: dict) -> tuple[str, str, str]:
+    """Return detectors by chance, the significant ones, and those of the rotated basis."""
+    expected = counts["expected_by_chance"]
+    chance = "-" if expected["mean"] is None else _short(expected["mean"])
+    if expected["sd"] is not None:
+        chance += f" ± {_short(expected['sd'])}"
+    rotated = counts["rotated"]
+    if not rotated:
+        return chance, str(counts["significant_detectors"]), "-"
+    found, unique = (
+        sum(one[name] for one in rotated) / len(rotated) for name in ("detectors", "unique_best")
+    )
+    return chance, str(counts["significant_detectors"]), f"{found:.0f} ({unique:.0f})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _descriptions(result: Dissection, descriptions: pd.DataFrame) -> list[str]:

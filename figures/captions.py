@@ -4,8 +4,30 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dissection.results.labelling import NO_LAYER, Labelling
+from dissection.results.validity import Expected, expected
 
-__all__ = ["detector_rule", "networks", "probe", "units", "why"]
+__all__ = [
+    "RULES",
+    "VERDICT",
+    "by_chance",
+    "detector_rule",
+    "mean_and_sd",
+    "networks",
+    "probe",
+    "units",
+    "why",
+]
+
+VERDICT = (
+    "IoU with its 95% interval; chance: the same label's IoU when the map lies over other images "
+    "with labels of the same categories; q: the share of false discoveries among the units of "
+    "the layer that are as far above chance; two names: other samples of images often make the "
+    "second the best."
+)
+"""What the sentence of `verdict.verdict` says."""
+
+_MOST_NAMED = 6
+"""Names or layers that a caption lists; of more it says how many there are."""
 
 RULES = {
     "best": "counting rule best: a unit counts for its best label",
@@ -41,6 +63,49 @@ def detector_rule(labellings: Sequence[Labelling], counting: str | None = None) 
     if counting:
         parts.append(RULES[counting])
     return f"{'; '.join(parts)}. {probe(labellings)}"
+
+
+def by_chance(labellings: Sequence[Labelling], layers: Iterable[str] | None = None) -> str:
+    """Return how many detectors chance gives, with a space before; nothing where no run tells.
+
+    Parameters
+    ----------
+    labellings : sequence of Labelling
+        By IoU.
+    layers : iterable of str, optional
+        Those that are shown; all if not given.
+    """
+    layers, said, given = None if layers is None else set(layers), [], []
+    for part in labellings:
+        for layer in part.layers:
+            found = expected(part, layer)
+            if found is None or (layers is not None and layer not in layers):
+                continue
+            names = [part.name] * (len(labellings) > 1) + [layer] * (layer != NO_LAYER)
+            count = int(part.layer(layer)["detector"].sum())
+            said.append(" ".join([*names, f"{mean_and_sd(found)} of {count:,}"]))
+            given.append(found)
+    if not said:
+        return ""
+    shifts = " or ".join(f"{number:,}" for number in sorted({one.shifts for one in given}))
+    if len(said) > _MOST_NAMED:
+        means = [one.mean for one in given]
+        said = [f"{min(means):,.1f} to {max(means):,.1f} in each of {len(said)} layers"]
+    return (
+        f" Detectors expected by chance, the maps laid over other images with labels of the same "
+        f"categories (mean ± sd of {shifts} shifts): {_listed(said)}."
+    )
+
+
+def mean_and_sd(found: Expected) -> str:
+    """Return how many detectors chance gives.
+
+    Examples
+    --------
+    >>> mean_and_sd(Expected(25.04, 4.51, 20)), mean_and_sd(Expected(3.0, None, 1))
+    ('25.0 ± 4.5', '3.0')
+    """
+    return f"{found.mean:,.1f}" + ("" if found.sd is None else f" ± {found.sd:,.1f}")
 
 
 def why(labellings: Sequence[Labelling]) -> str:
@@ -92,6 +157,6 @@ def _listed(names: Sequence[str]) -> str:
     'a, b and c'
     """
     names = list(names)
-    if len(names) > 6:
+    if len(names) > _MOST_NAMED:
         names = [*names[:5], f"{len(names) - 5} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -7,14 +7,18 @@ from figures.inputs import Inputs
 from figures.kinds import (
     agreement,
     bargraph,
+    chance,
     concepts,
     depth,
     disagreements,
     distinct,
     distribution,
+    intervals,
     only,
+    rotated,
     sensitivity,
     sheet,
+    thresholds,
 )
 from figures.options import Options
 
@@ -29,6 +33,10 @@ FIGURES = {
     "sheet": sheet,
     "distribution": distribution,
     "sensitivity": sensitivity,
+    "chance": chance,
+    "intervals": intervals,
+    "thresholds": thresholds,
+    "rotated": rotated,
     "agreement": agreement,
     "disagreements": disagreements,
 }

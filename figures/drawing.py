@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.transforms import Bbox
 
@@ -32,6 +33,9 @@ _METADATA = {
 }
 # Inches: a character of title and of caption, a line of the caption, the margin below the axes
 _TITLE_EM, _CAPTION_EM, _CAPTION_LINE, _MARGIN = 0.098, 0.05, 0.135, 0.12
+
+# Points of the caption's letters; where title and caption begin, as a share of the width
+_CAPTION_SIZE, _LEFT = 6.5, 0.012
 
 # Of places in a figure, as shares of it
 _DIGITS = 12
@@ -68,7 +72,7 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     """
     width, height = drawing.size
     title = textwrap.wrap(drawing.title, int(width / _TITLE_EM))
-    caption = textwrap.wrap(drawing.caption, int(width / _CAPTION_EM))
+    caption = _wrapped(drawing.caption, width)
     head = 0.2 * len(title) + 0.1
     foot = _CAPTION_LINE * len(caption) + _MARGIN
     figure = Figure((width, height + head + foot if words else height), layout="constrained")
@@ -79,8 +83,8 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
         parts = cast(Sequence[SubFigure], figure.subfigures(3, 1, height_ratios=heights))
         top, middle, bottom = parts
         drawing.draw(middle)
-        top.text(0.012, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
-        bottom.text(0.012, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=6.5,
+        top.text(_LEFT, 1 - 0.06 / head, "\n".join(title), va="top", fontsize=10, fontweight="bold")
+        bottom.text(_LEFT, 0.05 / foot, "\n".join(caption), va="bottom", fontsize=_CAPTION_SIZE,
                     color=SOFT, linespacing=1.25)  # fmt: skip
     else:
         drawing.draw(figure)
@@ -91,6 +95,22 @@ def render(drawing: Drawing, words: bool = True) -> Figure:
     figure.set_layout_engine("none")
     _round_layout(figure, parts)
     return figure
+
+
+def _wrapped(caption: str, width: float) -> list[str]:
+    """Return the lines of a caption below a figure of so many inches."""
+    characters, room = int(width / _CAPTION_EM), width * (1 - _LEFT)
+    lines = textwrap.wrap(caption, characters)
+    # names may be of wide letters
+    while characters > 20 and max(map(_inches, lines), default=0) > room:
+        characters -= 1
+        lines = textwrap.wrap(caption, characters)
+    return lines
+
+
+def _inches(line: str) -> float:
+    font = FontProperties(size=_CAPTION_SIZE)
+    return RendererAgg(1, 1, 100).get_text_width_height_descent(line, font, False)[0] / 100
 
 
 def _round_layout(figure: Figure, parts: Sequence[SubFigure]) -> None:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dissection.crosscheck import check as crosscheck
 from dissection.crosscheck import findings as verdict
@@ -14,9 +14,12 @@ from dissection.results.labelling import NO_LAYER, Labelling
 from dissection.results.photographs import Photograph
 from dissection.results.reading import read_all
 from dissection.results.scores import Tops, tops
+from dissection.results.validity import Without, without_label
 from figures.palette import ordered
 
 __all__ = ["Inputs", "Photograph", "Unit", "categories", "key", "read"]
+
+_Images = TypeVar("_Images")
 
 
 class Unit(NamedTuple):
@@ -65,11 +68,20 @@ class Inputs(NamedTuple):
 
     def tops(self, labelling: Labelling, layer: str) -> Tops | None:
         """Return the top images of a layer, where they were stored and can be shown."""
+        return self._images(tops, labelling, layer)
+
+    def without_label(self, labelling: Labelling, layer: str) -> Without | None:
+        """Return the top images without the label of each unit of a layer, likewise."""
+        return self._images(without_label, labelling, layer) if labelling.method == "iou" else None
+
+    def _images(
+        self, reader: Callable[..., _Images], labelling: Labelling, layer: str
+    ) -> _Images | None:
         if labelling.source not in self.photographs:
             return None
         units = int(labelling.layer(layer)["unit"].max()) + 1
         images = labelling.settings["probe"]["images"]
-        return tops(labelling.source, layer, units, images)
+        return reader(labelling.source, layer, units, images)
 
 
 def categories(labellings: Sequence[Labelling]) -> list[str]:

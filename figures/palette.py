@@ -7,7 +7,19 @@ by colour-blind readers; the tests measure it.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["CATEGORIES", "INK", "LIMIT", "NEUTRAL", "SOFT", "colour", "fill", "ordered", "pale"]
+__all__ = [
+    "BY_CHANCE",
+    "CATEGORIES",
+    "CHANCE",
+    "INK",
+    "LIMIT",
+    "NEUTRAL",
+    "SOFT",
+    "colour",
+    "fill",
+    "ordered",
+    "pale",
+]
 
 CATEGORIES = {
     "object": "#1c3f72",
@@ -24,6 +36,12 @@ SOFT = "#555b61"
 
 LIMIT = "#b3261e"
 """The line of a threshold."""
+
+CHANCE = "#c9ced3"
+"""What chance gives, as a bar or an area."""
+
+BY_CHANCE = "#c2660a"
+"""What chance gives, as marks on what is pale itself."""
 
 NEUTRAL = "#5d6875"
 """Where there is no category, as of CLIP's descriptions."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
@@ -19,9 +20,12 @@ __all__ = [
     "columns",
     "counts_on_top",
     "empty",
+    "legend",
     "limit_lines",
     "name_layers",
     "network_legend",
+    "noted",
+    "root_scale",
     "shortened",
     "slots",
     "titled",
@@ -63,10 +67,24 @@ def titled(axes: Axes, layer: str, more: str = "") -> Axes:
     return axes
 
 
+def noted(axes: Axes, text: str) -> None:
+    """Write a few words into the upper right corner, where curves that fall leave room."""
+    axes.text(0.99, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
+
+
 def limit_lines(axes: Axes, limits: Sequence[float]) -> None:
     """Draw a dashed line at each different threshold of a detector."""
     for limit in dict.fromkeys(limits):
         axes.axvline(limit, color=LIMIT, linewidth=0.9, linestyle="--", zorder=0)
+
+
+def root_scale(axes: Axes, highest: float) -> None:
+    """Make the x axis one of IoU, from 0 on; small values are many, so they get more room."""
+    axes.set_xscale("function", functions=(np.sqrt, np.square))
+    axes.set_xlim(0, highest * 1.05)
+    axes.set_xticks([t for t in (0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.8) if t <= highest])
+    axes.set_xticks([], minor=True)
+    axes.grid(axis="x")
 
 
 def name_layers(axes: Axes, layers: Sequence[str], width: float) -> None:
@@ -161,20 +179,20 @@ def network_legend(figure: FigureBase, names: Sequence[str], detectors: bool) ->
     if detectors:
         handles.append(Patch(color=pale(NEUTRAL), label="pale: units that are no detectors"))
     if handles:
-        _legend(figure, handles, "outside upper left", 2.2)
+        legend(figure, handles, "outside upper left", 2.2)
 
 
 def category_legend(figure: FigureBase, shown: Sequence[str], categories: Sequence[str]) -> None:
     """Add the colours of the categories that are shown, of all of a figure, below the panels."""
     handles = [Patch(color=colour(c, categories), label=c) for c in shown]
     if handles:
-        _legend(figure, handles, "outside lower left", 1.2)
+        legend(figure, handles, "outside lower left", 1.2)
 
 
-def _legend(figure: FigureBase, handles: list[Patch], place: str, length: float) -> None:
+def legend(figure: FigureBase, handles: Sequence[Artist], place: str, length: float) -> None:
     """Add a legend of as many columns as fit on the page."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     fit = int(cast(Figure, figure.figure).get_figwidth() / (_CHARACTER * longest + _HANDLE))
     # a place outside the axes is one of constrained layout, which the stubs do not know
     options: dict[str, Any] = {"loc": place, "handlelength": length}
-    figure.legend(handles=handles, ncols=min(len(handles), max(fit, 1)), **options)
+    figure.legend(handles=list(handles), ncols=min(len(handles), max(fit, 1)), **options)

@@ -18,6 +18,7 @@ from _took import Took, ratios, timed, together
 from broden.reader import ProbeSet
 from dissection.activations.forward import SHARD_IMAGES, Plan
 from dissection.activations.shards import ShardStore
+from dissection.commands.definitions import validity_config
 from dissection.commands.network import layers, network
 from dissection.config import Execution
 from dissection.results.folder import RunFolder
@@ -81,7 +82,7 @@ def _whole(args: argparse.Namespace, folder: Path) -> dict:
         forget_peak()
         _say(f"run, {len(probe)} images")
         with clocks() as found:
-            result, run = timed(whole_run, plan, folder / "whole", execution)
+            result, run = timed(whole_run, plan, folder / "whole", execution, validity_config(args))
         most = peak()
         _say("bare forward pass again")
         after = _bare(plan, _sample(plan))
@@ -209,7 +210,8 @@ def _options(args: argparse.Namespace) -> list[object]:
     """Return the options of `dissect` that make the run of these options."""
     wanted = ("model", "weights", "layers", "input_size", "probe", "precision", "device")
     found: list[object] = ["--random-weights"] if args.random_weights else []
-    for name in (*wanted, "batch_size", "workers"):
+    found += ["--quantiles", ",".join(map(str, args.quantiles))]
+    for name in (*wanted, "batch_size", "workers", "validity", "shifts", "rotations"):
         if (value := getattr(args, name)) is not None:
             found += [f"--{name.replace('_', '-')}", value]
     for name in ("mean", "std"):

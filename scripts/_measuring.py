@@ -91,10 +91,9 @@ def decode_all(plan: Plan, images: int) -> None:
         pass
 
 
-def whole_run(plan: Plan, out: Path, execution: Execution) -> Dissection:
+def whole_run(plan: Plan, out: Path, execution: Execution, config: IouConfig) -> Dissection:
     """Dissect from the probe file to the result files."""
     names = [info.name for info in plan.layers]
-    config = IouConfig(precision=plan.precision)
     return dissect(plan.network, names, plan.probe, out=out, config=config, execution=execution)
 
 

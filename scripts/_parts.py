@@ -19,12 +19,14 @@ NETWORK = "network"
 """The forward pass itself; what runs inside its hooks is a part of the run, not of the network."""
 
 _ACTIVATIONS, _OVERLAP = "dissection.activations", "dissection.overlap"
+_VALIDITY = f"{_OVERLAP}.validity"
 
 PARTS = (
     (NETWORK, f"{_ACTIVATIONS}.capture", "run_through"),
     ("decoding", f"{_ACTIVATIONS}.batches", "_decoded"),
     ("normalising", "dissection.networks.preprocessing", "Preprocessing.normalise"),
     ("collecting", f"{_ACTIVATIONS}.collect", "Collector.__call__"),
+    ("rotating", f"{_ACTIVATIONS}.forward", "rotated"),
     ("tail", f"{_ACTIVATIONS}.collect", "Collector._add"),
     ("raising bounds", f"{_ACTIVATIONS}.quantile", "Tail.select"),
     ("ties", f"{_ACTIVATIONS}.collect", "Collector._count_ties"),
@@ -39,12 +41,18 @@ PARTS = (
     ("counting", f"{_OVERLAP}.counting", "Counting.part"),
     ("label codes", f"{_OVERLAP}.counting", "labels_of"),
     ("unpacking", f"{_OVERLAP}.counting", "unpacked"),
-    ("stencils", f"{_OVERLAP}.counting", "evaluate"),
-    ("bincount", f"{_OVERLAP}.tally", "_hits"),
-    ("sums", f"{_OVERLAP}.tally", "_add"),
+    ("stencils", f"{_OVERLAP}.counting", "evaluate_levels"),
+    ("bincount", f"{_OVERLAP}.tally", "_looked_up"),
     ("masks of top images", f"{_OVERLAP}.counting", "_masks"),
+    ("label sets", f"{_VALIDITY}.evidence", "Evidence.block"),
+    ("shifts", f"{_VALIDITY}.evidence", "count_shifted"),
+    ("quantiles", f"{_VALIDITY}.evidence", "add_levels"),
+    ("heat", f"{_VALIDITY}.heat", "steps_of"),
     ("adding", f"{_OVERLAP}.counting", "Counting.add"),
+    ("sums", f"{_OVERLAP}.counting", "add"),
+    ("evidence", f"{_VALIDITY}.evidence", "Evidence.add"),
     ("labels", f"{_OVERLAP}.labeler", "OverlapFold.outcome"),
+    ("judging", f"{_VALIDITY}.judging", "Judge.judge"),
     ("tables", f"{_OVERLAP}.labeler", "write"),
 )
 """Name of a part, and the function that does it: its module, and the name that callers look up."""

@@ -106,7 +106,8 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
     """
     rng = np.random.default_rng(seed)
     label = rng.choice(_detectable(probe), units)
-    signal = np.exp(rng.uniform(np.log(_SIGNAL[0]), np.log(_SIGNAL[1]), units))
+    low, high = np.log(_SIGNAL)
+    signal = np.exp(rng.uniform(low, high, units))
     sees = np.arange(units) < units // 2
     other = elsewhere(probe.presence, rng)
     shown = _covers(probe, label)
@@ -118,7 +119,9 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
         maps[first : first + _BLOCK] = torch.from_numpy(
             part / 255 * signal[:, None, None].astype(np.float32) + noise
         )
-    plain = Preprocessing((_SIZE, _SIZE), mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest")
+    plain = Preprocessing(
+        size=(_SIZE, _SIZE), mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest"
+    )
     return Made(Network("planted", Planted(maps).eval(), plain, f"seed {seed}"), label, sees)
 
 

@@ -17,8 +17,6 @@ from dissection.networks.loading import Network
 from dissection.results import schema
 from dissection.results.dissection import Dissection
 
-_COLUMNS = ("iou", "iou_low", "iou_high", "stability", "q")
-
 
 class Study(NamedTuple):
     """What is dissected again and again."""
@@ -138,22 +136,27 @@ def seen(
     units = units[units["layer"] == layer].sort_values("unit")
     # the best label, the lowest number on ties, as the table has it
     label = _scores(result, layer).argmax(1)
-    column = {name: units[name].to_numpy(float) for name in _COLUMNS}
+    columns = {
+        field: units[name].to_numpy(float)
+        for field, name in {
+            "iou": "iou",
+            "low": "iou_low",
+            "high": "iou_high",
+            "stability": "stability",
+            "q": "q",
+        }.items()
+    }
     with opened(result.path / schema.SCORES, schema.ARRAYS) as file:
         null = array(file, schema.member(layer, schema.NULL), "f", (None, len(units)))
     true_iou = truth[np.arange(len(truth)), label]
     return Drawn(
         label,
-        column["iou"],
-        column["iou_low"],
-        column["iou_high"],
-        column["stability"],
-        column["q"],
-        null,
-        truth.argmax(1),
-        true_iou,
-        share,
-        planted,
+        **columns,
+        null=null,
+        true_label=truth.argmax(1),
+        true_iou=true_iou,
+        share=share,
+        planted=planted,
     )
 
 

@@ -25,8 +25,9 @@ from pathlib import Path
 from _took import Took, ratios, timed
 
 from broden.system.terminal import Parser, add_debug, natural, positive, run
+from dissection.commands.definitions import add_validity, validity_config
 from dissection.commands.network import add_network, layers, network
-from dissection.config import PRECISIONS, Execution
+from dissection.config import PRECISIONS, Execution, IouConfig
 
 _STEPS = ("whole", "killed")
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default=default.device)
     parser.add_argument("--batch-size", type=positive, default=default.images_at_once("cpu"))
     parser.add_argument("--workers", type=natural)
+    add_validity(parser)
     _add_kinds(parser)
     add_debug(parser)
     return parser
@@ -91,7 +93,7 @@ def _execution(args: argparse.Namespace) -> Execution:
     return Execution(args.device, args.batch_size, args.workers)
 
 
-def _round(plan, pixels, images: int, execution: Execution) -> dict:
+def _round(plan, pixels, images: int, execution: Execution, config: IouConfig) -> dict:
     """Return what everything took once, one after the other."""
     import _measuring as m
 
@@ -100,7 +102,7 @@ def _round(plan, pixels, images: int, execution: Execution) -> dict:
     _, decoding = timed(m.decode_all, plan, images)
     m.forget_peak()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        result, took = timed(m.whole_run, plan, Path(folder) / "run", execution)
+        result, took = timed(m.whole_run, plan, Path(folder) / "run", execution, config)
     return {
         "took": {"network": network, "to_last_layer": to_last, "decoding": decoding, "run": took},
         "stages": result.card["times"]["seconds"],
@@ -109,10 +111,10 @@ def _round(plan, pixels, images: int, execution: Execution) -> dict:
     }
 
 
-def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
+def _measure(plan, pixels, rounds: int, execution: Execution, config: IouConfig) -> dict:
     """Return the figures for one number of images."""
     images = len(plan.probe)
-    found = [_round(plan, pixels, images, execution) for _ in range(rounds)]
+    found = [_round(plan, pixels, images, execution, config) for _ in range(rounds)]
     by_round = [ratios(one["took"]) for one in found]
     seconds = {
         name: Took(*(statistics.median(one["took"][name][n] for one in found) for n in (0, 1)))
@@ -132,7 +134,7 @@ def _measure(plan, pixels, rounds: int, execution: Execution) -> dict:
     }
 
 
-def _parts(plan, execution: Execution) -> dict:
+def _parts(plan, execution: Execution, config: IouConfig) -> dict:
     """Return where the seconds of a run go."""
     import torch
     from _measuring import whole_run
@@ -142,7 +144,7 @@ def _parts(plan, execution: Execution) -> dict:
     torch.set_num_threads(1)
     try:
         with clocks() as found, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-            _, took = timed(whole_run, plan, Path(folder) / "run", execution)
+            _, took = timed(whole_run, plan, Path(folder) / "run", execution, config)
     finally:
         torch.set_num_threads(threads)
     parts = found.parts()
@@ -177,7 +179,7 @@ def _compared(args: argparse.Namespace) -> dict:
 
     check()
     model = network(args)
-    names, execution = layers(args, model), _execution(args)
+    names, execution, config = layers(args, model), _execution(args), validity_config(args)
     with ProbeSet(args.probe) as probe:
         images = args.images or len(probe)
         plans = [
@@ -187,11 +189,12 @@ def _compared(args: argparse.Namespace) -> dict:
         (pixels,) = decoded(plans[0], [range(min(images, len(probe)))])
         bare(plans[0], pixels, min(images, args.batch_size), True)
         figures = [
-            _measure(plan, pixels, args.rounds if place == 0 else 1, execution)
+            _measure(plan, pixels, args.rounds if place == 0 else 1, execution, config)
             for place, plan in enumerate(plans)
         ]
-        parts = _parts(plans[0], execution)
+        parts = _parts(plans[0], execution, config)
     report = {"model": model.name, "layers": names, "precision": args.precision}
+    report |= {"validity": config.as_dict()}
     report |= {"device": str(plans[0].device), "threads": torch.get_num_threads()}
     report |= {**figures[0], "parts": parts}
     if len(figures) > 1:

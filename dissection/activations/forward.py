@@ -4,7 +4,6 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 
 from broden.probe import Probe
-from broden.system.processes import processors
 from dissection.activations.batches import batches
 from dissection.activations.capture import capture
 from dissection.activations.cells import Cells
@@ -26,19 +24,13 @@ from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
 from dissection.activations.rotation import orthogonal, rotated, twin
 from dissection.activations.sampling import presumed_size, shards_of
-from dissection.activations.shards import Shard, ShardError, ShardStore
+from dissection.activations.shards import Shard, ShardError, ShardStore, ShardWriter
 from dissection.activations.top import Top, no_images, with_block
 from dissection.networks.layouts import LayerInfo
 from dissection.networks.loading import Network
 
 SHARD_IMAGES = 64
 """Images of a shard: what a kill can cost, and what is in memory at once."""
-
-WRITERS = 8
-"""Threads that write shards of a device, at most; those of the CPU are busy with the network."""
-
-LARGE_SHARD_BYTES = 1 << 24
-"""A shard above this is written before the network goes on."""
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +124,7 @@ def run_images(
     OSError
         If a shard cannot be written. Finished shards stay.
     """
-    with closing(_Writer(store, plan.device)) as writer:
+    with closing(ShardWriter(store, beside=plan.device.type != "cpu")) as writer:
         taken = _Taken(plan, floors)
         finished = _restore(plan, store, mine, taken)
         _run_shards(plan, [n for n in mine if n not in finished], taken, writer, advance)
@@ -249,7 +241,7 @@ def _restore(plan: Plan, store: ShardStore, mine: Sequence[int], taken: _Taken) 
 
 
 def _run_shards(
-    plan: Plan, numbers: Sequence[int], taken: _Taken, writer: "_Writer", advance: Advance
+    plan: Plan, numbers: Sequence[int], taken: _Taken, writer: ShardWriter, advance: Advance
 ) -> None:
     """Run the images of shards through the network, in order."""
     cuts = [(number, images) for number in numbers for images in plan.batches(number)]
@@ -282,33 +274,3 @@ def _named(error: NotFiniteError, layer: str, shard: int, plan: Plan) -> ValueEr
         f"({plan.probe.names[image]}); check the weights and the preprocessing"
         + (", or use --precision fp32" if plan.precision != "fp32" else "")
     )
-
-
-class _Writer:
-    """Write shards behind the network's back: beside a device several at a time, else one."""
-
-    def __init__(self, store: ShardStore, device: torch.device):
-        self._store = store
-        self._most = 1 if device.type == "cpu" else min(WRITERS, processors())
-        self._pool = ThreadPoolExecutor(self._most, "shards")
-        self._pending: deque[Future] = deque()
-
-    def write(self, number: int, shard: Shard) -> None:
-        """Write a shard while the network goes on; raise what an earlier write raised."""
-        self._wait(self._most - 1)
-        self._pending.append(self._pool.submit(self._store.write, number, shard))
-        # the first shards keep nearly every cell; two of those need not be in memory
-        if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
-            self._wait(0)
-
-    def close(self) -> None:
-        """Finish the last writes."""
-        try:
-            self._wait(0)
-        finally:
-            self._pool.shutdown()
-
-    def _wait(self, most: int) -> None:
-        """Wait until no more than so many are being written."""
-        while len(self._pending) > most:
-            self._pending.popleft().result()

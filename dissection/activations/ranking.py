@@ -76,7 +76,7 @@ def kth_largest(
     # those equal to the bound are among the ties
     keys = _sorted(torch.where(keys == tied[:, None], torch.iinfo(torch.int32).min, keys))
     tied, most = tied[:, None], keys.shape[1]
-    wanted = torch.tensor(ranks, device=keys.device)
+    wanted = torch.tensor(ranks).to(keys.device)
     # from -inf, the value of those that are missing
     low = keys.new_full((len(keys), len(ranks)), ~0x7F800000, dtype=torch.int64)
     high = torch.full_like(low, 2**31)

@@ -8,6 +8,7 @@ something.
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dissection.networks.layouts import LayerInfo
@@ -38,8 +39,14 @@ def orthogonal(units: int, seed: int) -> np.ndarray:
 
 
 def rotated(maps: Tensor, turn: Tensor) -> Tensor:
-    """Return maps (N, U, h, w) in another basis, whose directions are the rows of (U, U)."""
-    return (maps.permute(0, 2, 3, 1) @ turn.t()).permute(0, 3, 1, 2)
+    """Return maps (N, U, h, w) in another basis, whose directions are the rows of (U, U).
+
+    One product an image: how many come together must not change how one is rounded.
+    """
+    images, units, height, width = maps.shape
+    cells = maps.permute(0, 2, 3, 1).reshape(images, height * width, units)
+    found = torch.bmm(cells, turn.t().expand(images, units, units))
+    return found.view(images, height, width, units).permute(0, 3, 1, 2)
 
 
 def twin(info: LayerInfo, seed: int) -> LayerInfo:

@@ -12,7 +12,9 @@ import json
 import math
 import re
 import zipfile
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
@@ -21,11 +23,18 @@ from typing import NamedTuple
 import numpy as np
 
 from broden.system.files import atomic
+from broden.system.processes import processors
 from dissection.activations.cells import Cells
 
-__all__ = ["FORMAT", "Shard", "ShardError", "ShardStore", "Wanted"]
+__all__ = ["FORMAT", "Shard", "ShardError", "ShardStore", "ShardWriter", "Wanted"]
 
 FORMAT = "shard/2"
+
+WRITERS = 8
+"""Threads that write shards of a device, at most; those of the CPU are busy with the network."""
+
+LARGE_SHARD_BYTES = 1 << 24
+"""A shard above this is written before the network goes on."""
 
 _SIZE = 16  # bytes of two integers
 
@@ -202,3 +211,41 @@ def _array(members: zipfile.ZipFile, name: str) -> np.ndarray:
     if dtype.hasobject or len(values) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{name} has {len(values)} bytes for {dtype} of shape {shape}")
     return np.frombuffer(values, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+class ShardWriter:
+    """Write shards behind the network's back.
+
+    Parameters
+    ----------
+    store : ShardStore
+        Where they go.
+    beside : bool
+        Whether the network runs beside the processor: then several are written at a time, else one.
+    """
+
+    def __init__(self, store: ShardStore, beside: bool):
+        self._store = store
+        self._most = min(WRITERS, processors()) if beside else 1
+        self._pool = ThreadPoolExecutor(self._most, "shards")
+        self._pending: deque[Future] = deque()
+
+    def write(self, number: int, shard: Shard) -> None:
+        """Write a shard while the network goes on; raise what an earlier write raised."""
+        self._wait(self._most - 1)
+        self._pending.append(self._pool.submit(self._store.write, number, shard))
+        # the first shards keep nearly every cell; two of those need not be in memory
+        if sum(part.values.nbytes for part in shard.layers.values()) > LARGE_SHARD_BYTES:
+            self._wait(0)
+
+    def close(self) -> None:
+        """Finish the last writes."""
+        try:
+            self._wait(0)
+        finally:
+            self._pool.shutdown()
+
+    def _wait(self, most: int) -> None:
+        """Wait until no more than so many are being written."""
+        while len(self._pending) > most:
+            self._pending.popleft().result()

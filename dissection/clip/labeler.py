@@ -16,6 +16,7 @@ from dissection.clip.features import default_cache, image_features, text_feature
 from dissection.clip.pooling import Pooling
 from dissection.clip.results import STRANGE, Described, definitions, described, write
 from dissection.clip.scoring import score
+from dissection.clip.worth import Pairing, pairing_of, worth
 from dissection.config import ClipConfig
 from dissection.execution.job import Job
 from dissection.labeler import Outcome
@@ -51,6 +52,7 @@ class ClipLabeler:
     def __init__(self, config: ClipConfig, probe: Probe) -> None:
         self.config, self.probe = config, probe
         self.precision = config.precision
+        self.shifts = config.shifts_of(len(probe))
         self.concepts = concepts.read(config.concepts, probe, config.template)
         self.strange = config.encoder == "mini" and not probe.generated
         self.device = torch.device("cpu")
@@ -84,6 +86,7 @@ class ClipLabeler:
 
     def settings(self) -> dict[str, object]:
         """Return all that determines the labels, as JSON knows it; the encoder is loaded."""
+        shifts = {"shifts": self.shifts} if self.shifts else {}
         return {
             "precision": self.config.precision,
             "clip": {
@@ -101,6 +104,7 @@ class ClipLabeler:
                 },
                 "similarity": self.config.similarity,
                 "pooling": self.config.pooling,
+                **shifts,
             },
         }
 
@@ -136,11 +140,12 @@ class ClipFold(Pooling):
         images = self._image_features()
         if images is None:
             return None
-        found = self._described(images)
         labeler, config = self._labeler, self._labeler.config
+        pairs = pairing_of(labeler.probe, labeler.shifts) if labeler.shifts else None
+        found = self._described(images, pairs)
         return Outcome(
-            {one.layer: {"descriptions": one.distinct} for one in found},
-            definitions(config, labeler.strange),
+            {one.layer: one.counts for one in found},
+            definitions(config, labeler.strange, None if pairs is None else pairs.alone),
             partial(write, found, labeler.concepts.names),
             {f"clip:{Path(config.encoder).name}": labeler.texts},
         )
@@ -159,15 +164,24 @@ class ClipFold(Pooling):
                 ranks=job.ranks,
             )
 
-    def _described(self, images: Tensor) -> list[Described]:
+    def _described(self, images: Tensor, pairs: Pairing | None) -> list[Described]:
         job, labeler, device = self._job, self._labeler, self._labeler.device
+        kind = labeler.config.similarity
         with job.timed("clip features"):
             texts = text_features(labeler.encoder, labeler.concepts, cache=default_cache())
         images, texts, found = images.to(device), texts.to(device), []
-        with job.timed("clip similarity"):
-            for info in job.plan.layers:
-                activations = self.values(info.name)
-                scored = activations.to(device), labeler.config.similarity
-                similarity = score(images, texts, *scored)
-                found.append(described(info.name, similarity.float().cpu().numpy(), activations))
+
+        def scored(shown: Tensor, activations: Tensor) -> Tensor:
+            return score(shown, texts, activations, kind)
+
+        for info in job.plan.layers:
+            activations = self.values(info.name).to(device)
+            with job.timed("clip similarity"):
+                similarity = scored(images, activations).float().cpu().numpy()
+                one = described(info.name, similarity, activations.cpu())
+            if pairs is not None:
+                with job.timed("clip validity"):
+                    judged = worth(scored, images, activations, similarity, pairs, kind)
+                    one = one._replace(worth=judged)
+            found.append(one)
         return found

@@ -28,6 +28,10 @@ _MOST = 0.75
 _LEAST_MEAN = 1e-6
 """Where rank_reorder divides by a root of the mean score, a smaller mean counts as this."""
 
+_ORDERED = 2
+_TOP_FRACTION = 0.05
+"""Images of a unit that rank_reorder orders: at least, and of all."""
+
 _LEAST_FACTOR = 1e-30
 """Smallest probability a factor of wpmi may have: its inverse must fit float32."""
 
@@ -190,7 +194,7 @@ def rank_reorder(
     activations: Tensor,
     *,
     p: float = 3.0,
-    top_fraction: float = 0.05,
+    top_fraction: float = _TOP_FRACTION,
     scale_p: float = 0.5,
     seed: int = 0,
 ) -> Measure:
@@ -199,10 +203,10 @@ def rank_reorder(
         raise ValueError(f"top_fraction must be above 0 and at most 1, got {top_fraction}")
     total = len(activations)
     k = int(total * top_fraction)
-    if k < 2:
+    if k < _ORDERED:
         raise ValueError(
             f"rank_reorder orders the top {top_fraction:g} of the images, {k} of {total}, "
-            f"and needs 2; use at least {math.ceil(2 / top_fraction)} images or soft_wpmi"
+            f"and needs {_ORDERED}; use at least {_fewest(top_fraction)} images or soft_wpmi"
         )
     top = top_images(activations, k)
     images, rows = _needed(top, total)
@@ -258,3 +262,22 @@ MEASURES: dict[str, Callable[..., Measure]] = {
     "cosine_cubed": cosine_cubed,
 }
 """What prepares the units for each similarity, from (N, U) activations and options."""
+
+
+PRIORS = frozenset({"soft_wpmi", "wpmi"})
+"""Those that subtract how usual a concept is among the units."""
+
+
+def fewest_images(name: str) -> int:
+    """Return how many images a similarity needs, with its published options.
+
+    Examples
+    --------
+    >>> fewest_images("soft_wpmi"), fewest_images("rank_reorder")
+    (1, 40)
+    """
+    return _fewest(_TOP_FRACTION) if name == "rank_reorder" else 1
+
+
+def _fewest(top_fraction: float) -> int:
+    return math.ceil(_ORDERED / top_fraction)

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from dissection.clip.measures import top_images
+from dissection.clip.measures import PRIORS, top_images
+from dissection.clip.worth import Worth
 from dissection.config import TOP_IMAGES, ClipConfig
 from dissection.results import schema
 from dissection.results.storage import texts, write_table, written_hdf5
+from dissection.statistics.discoveries import FDR
 
 __all__ = ["STRANGE", "TOP_CONCEPTS", "Described", "definitions", "described", "write"]
 
@@ -42,11 +44,21 @@ class Described(NamedTuple):
     """(U, n) int64 images of highest activation, the highest first; on ties the earlier."""
     top_value: np.ndarray
     """(U, n) float32 those activations."""
+    worth: Worth | None = None
+    """What the descriptions are worth, where that was asked."""
 
     @property
     def distinct(self) -> int:
         """How many different concepts the units are called by."""
         return len(np.unique(self.top[:, 0]))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the run card says of the layer."""
+        found = {"descriptions": self.distinct}
+        if self.worth is not None:
+            found["descriptions_significant"] = self.worth.significant
+        return found
 
 
 def described(layer: str, similarity: np.ndarray, activations: Tensor) -> Described:
@@ -96,21 +108,25 @@ def write(found: Sequence[Described], concepts: Sequence[str], folder: Path) -> 
             best = np.take_along_axis(one.similarity, one.top, axis=1)
             group[schema.TOP_SIMILARITY] = best
             group[schema.TOP_IMAGE], group[schema.TOP_VALUE] = one.top_image, one.top_value
+            if one.worth is not None:
+                group[schema.OBSERVED], group[schema.NULL] = one.worth.observed, one.worth.null
 
 
 def _table(one: Described, concepts: Sequence[str]) -> pd.DataFrame:
     units, best = np.arange(len(one.top)), one.top[:, 0]
-    return pd.DataFrame(
-        {
-            "layer": one.layer,
-            "unit": units,
-            "description": np.array(concepts, object)[best],
-            "similarity": one.similarity[units, best],
-        }
-    )
+    columns = {
+        "layer": one.layer,
+        "unit": units,
+        "description": np.array(concepts, object)[best],
+        "similarity": one.similarity[units, best],
+    }
+    if one.worth is not None:
+        values = (one.worth.p, one.worth.q, one.worth.stability)
+        columns |= dict(zip(schema.WORTH_COLUMNS, values, strict=True))
+    return pd.DataFrame(columns)
 
 
-def definitions(config: ClipConfig, strange: bool) -> dict[str, str]:
+def definitions(config: ClipConfig, strange: bool, alone: int | None = None) -> dict[str, str]:
     """Return in words what the descriptions mean.
 
     Parameters
@@ -119,17 +135,41 @@ def definitions(config: ClipConfig, strange: bool) -> dict[str, str]:
         Similarity and pooling.
     strange : bool
         Whether the encoder has never seen images of this kind.
+    alone : int, optional
+        Images that were paired with themselves, where the worth of descriptions was asked.
     """
     warning = {"encoder": STRANGE} if strange else {}
-    return warning | {
-        "activation": f"of a unit on an image: the {_POOLED[config.pooling]}",
-        "concept score": "cosine of image and text features of the CLIP encoder",
-        "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
-        "description": f"the concept of highest {config.similarity} with the unit's "
-        "activations over all images, the earlier in the list on ties",
-        "similarity": "comparable only between runs with the same encoder, concepts and "
-        "images; soft_wpmi is never above the logarithm of the layer's number of units, which "
-        "a concept reaches that one unit alone answers to, so that units may tie there",
-        "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
-        "concept is, so a layer is always described as a whole",
+    judged = {} if alone is None else _worth_definitions(config.similarity, alone)
+    return (
+        warning
+        | judged
+        | {
+            "activation": f"of a unit on an image: the {_POOLED[config.pooling]}",
+            "concept score": "cosine of image and text features of the CLIP encoder",
+            "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
+            "description": f"the concept of highest {config.similarity} with the unit's "
+            "activations over all images, the earlier in the list on ties",
+            "similarity": "comparable only between runs with the same encoder, concepts and "
+            "images; soft_wpmi is never above the logarithm of the layer's number of units, which "
+            "a concept reaches that one unit alone answers to, so that units may tie there",
+            "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
+            "concept is, so a layer is always described as a whole",
+        }
+    )
+
+
+def _worth_definitions(similarity: str, alone: int) -> dict[str, str]:
+    """Return in words what the worth of descriptions means."""
+    less = ", less the mean of that concept over the units of the layer"
+    return {
+        "p of descriptions": "share of the layer's chance values that reach the unit's, each less "
+        "the mean of its unit's (no logarithm is taken, as of IoU); the value is the highest "
+        f"{similarity} to any concept{less if similarity in PRIORS else ''}; by chance, the same "
+        "when each image's activations are compared with the concept scores of another that holds "
+        f"labels of the same categories, of any other where nothing is labelled; {alone} images "
+        "have no other and keep their own scores",
+        "q of descriptions": "false discovery rate of Benjamini and Hochberg over the units of "
+        f"the layer; descriptions_significant: q <= {FDR}",
+        "stability of descriptions": "1 where both halves of the images give the description, "
+        "0.5 where one does, else 0; the halves are drawn at random, the same in every run",
     }

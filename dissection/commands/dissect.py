@@ -10,20 +10,16 @@ import logging
 import sys
 from pathlib import Path
 
-from broden.system.terminal import Parser, add_debug, fraction, natural, positive, run
+from broden.system.terminal import Parser, add_debug, natural, positive, run
+from dissection.commands.definitions import add_definitions, add_validity, iou_config
 from dissection.commands.network import add_network, infos, network
 from dissection.config import (
     METHODS,
-    MIN_IOU,
     NETWORKS,
     POOLINGS,
-    PRECISIONS,
-    QUANTILE,
     SIMILARITIES,
-    UNIONS,
     ClipConfig,
     Execution,
-    IouConfig,
 )
 
 COPIES = "spreadsheet"
@@ -60,39 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"add copies of the tables in {COPIES}/, in which no text opens as a formula",
     )
-    _add_definitions(parser.add_argument_group("definitions"))
+    add_definitions(parser.add_argument_group("definitions"))
+    add_validity(parser.add_argument_group("what the labels by pixels are worth"))
     _add_clip(parser.add_argument_group("definitions of clip"))
     _add_execution(parser.add_argument_group("execution (not part of a run's settings)"))
     add_debug(parser)
     return parser
-
-
-def _add_definitions(group) -> None:
-    group.add_argument(
-        "--quantile",
-        type=fraction,
-        default=QUANTILE,
-        help="share of a unit's activations above its threshold (default: %(default)s)",
-    )
-    group.add_argument(
-        "--min-iou",
-        type=fraction,
-        default=MIN_IOU,
-        help="IoU above which a unit is a detector (default: %(default)s)",
-    )
-    group.add_argument(
-        "--union",
-        choices=UNIONS,
-        default=UNIONS[0],
-        help="active pixels that count: in images holding the category, only where it lies under "
-        "the mask, or in all images (default: %(default)s)",
-    )
-    group.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default=PRECISIONS[0],
-        help="of the forward pass; bf16 is faster and moves some labels (default: %(default)s)",
-    )
 
 
 def _add_clip(group) -> None:
@@ -169,7 +138,7 @@ def _clip(args: argparse.Namespace) -> ClipConfig:
 
 
 def _dissect(args: argparse.Namespace) -> None:
-    config, clip = IouConfig(args.quantile, args.union, args.min_iou, args.precision), _clip(args)
+    config, clip = iou_config(args), _clip(args)
     execution = Execution(
         args.device, args.batch_size, args.workers, args.keep_shards, progress=True
     )

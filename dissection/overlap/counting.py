@@ -55,9 +55,9 @@ class Thresholds(NamedTuple):
 
     own: Tensor
     """(U,) float32 by the run's quantile."""
-    levels: Tensor | None = None
-    """(T, U) float32 by every quantile, the lowest threshold first; the run's is among them. None
-    where only the run's own counts."""
+    levels: Sequence[Tensor] = ()
+    """(U,) float32 by each of several quantiles, the lowest threshold first; the run's is among
+    them. Empty where only the run's own counts."""
     place: int = 0
     """Which of them is the run's."""
 
@@ -211,7 +211,7 @@ def _counted(
     ranks = None if layer.top is None else _ranks(layer.top, block)
     found, masks, pixels = [], [], shown.planes.shape[1]
     believed = None
-    if evidence is not None and layer.threshold.levels is not None:
+    if evidence is not None and layer.threshold.levels:
         believed = evidence.part(units)
     for images in torch.argsort(shown.number.cpu(), stable=True).split(_together(layer, device)):
         maps = unpacked(cells, layer.grid, images.numpy(), device)
@@ -232,7 +232,7 @@ def _together(layer: _Layer, device: torch.device) -> int:
     """Return how many images of a layer are looked at together."""
     units = len(layer.threshold.own)
     images = chunk_cells(CHUNK_CELLS, device) // (math.prod(layer.grid) * units)
-    if layer.threshold.levels is not None:
+    if layer.threshold.levels:
         images = min(images, chunk_cells(CHUNK_MAPS, device) // units)
     return max(1, images)
 
@@ -240,8 +240,7 @@ def _together(layer: _Layer, device: torch.device) -> int:
 def _active(maps: Tensor, layer: _Layer) -> tuple[Runs, tuple[Runs, list[Level]]]:
     """Return where maps exceed their own threshold, and where each of several."""
     threshold = layer.threshold
-    levels = threshold.own[None] if threshold.levels is None else threshold.levels
-    lowest, higher = evaluate_levels(maps, levels, layer.on)
+    lowest, higher = evaluate_levels(maps, threshold.levels or (threshold.own,), layer.on)
     if threshold.place == 0:
         return lowest, (lowest, higher)
     own = higher[threshold.place - 1]

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from broden.probe import LabelledProbe, Probe, labelled
-from dissection.activations.forward import Passed
+from dissection.activations.forward import SHARD_IMAGES, Passed
+from dissection.activations.sampling import shards_of
 from dissection.activations.top import Top, merge_top
 from dissection.config import UNIONS, IouConfig
 from dissection.execution.job import Job
@@ -77,7 +78,8 @@ class OverlapLabeler:
         tops = {name: merge_top(job.ranks.all(top)) for name, top in passed.tops.items()}
         if not self._config.believed:
             return OverlapFold(job, self._config, self._probe, passed, tops)
-        order = np.concatenate([job.plan.images_of(shard) for shard in job.plan.shards()])
+        # as the images run, so that partners are in the same shard or the next
+        order = np.concatenate(shards_of(len(self._probe), SHARD_IMAGES))
         pairs = pairing_of(self._probe, order, self._shifts)
         return OverlapFold(job, self._config, self._probe, passed, tops, pairs)
 
@@ -98,8 +100,8 @@ class OverlapFold(Counting):
         thresholds = {name: Thresholds(levels[0]) for name, levels in passed.thresholds.items()}
         place = config.levels()[::-1].index(config.quantile)
         for info in plan.layers:
-            several = passed.thresholds[info.name]
-            thresholds[info.name] = Thresholds(several[place], several if pairs else None, place)
+            several = passed.thresholds[info.name].unbind()
+            thresholds[info.name] = Thresholds(several[place], several if pairs else (), place)
         evidence = None
         if pairs is not None:
             levels = len(config.levels())

@@ -125,18 +125,20 @@ def evaluate(cells: Tensor, threshold: Tensor, on: Stencils) -> Runs:
     on : Stencils
         Of the same (h, w).
     """
-    return evaluate_levels(cells, threshold[None], on)[0]
+    return evaluate_levels(cells, [threshold], on)[0]
 
 
-def evaluate_levels(cells: Tensor, thresholds: Tensor, on: Stencils) -> tuple[Runs, list[Level]]:
+def evaluate_levels(
+    cells: Tensor, thresholds: Sequence[Tensor], on: Stencils
+) -> tuple[Runs, list[Level]]:
     """Return where upsampled maps exceed the first of T thresholds, and there each further one.
 
     Parameters
     ----------
     cells, on
         As in `evaluate`, of the first threshold.
-    thresholds : Tensor
-        (T, U) float32, each at least as high as the one before.
+    thresholds : sequence of Tensor
+        (U,) float32 each, at least as high as the one before.
     """
     _, height, width, units = cells.shape
     image, down, right, unit = _with_a_cell_above(cells > thresholds[0])
@@ -185,7 +187,9 @@ def _ends(corners: Sequence[Tensor], y: Tensor, zero: Tensor) -> tuple[Tensor, T
     return above * (1 - y) + below * y, above_end * (1 - y) + below_end * y
 
 
-def _levels(lines: _Lines, before: Tensor, thresholds: Tensor, columns: Axis) -> list[Level]:
+def _levels(
+    lines: _Lines, before: Tensor, thresholds: Sequence[Tensor], columns: Axis
+) -> list[Level]:
     """Return the parts of lines above further thresholds; `before` is skipped for the first."""
     found, kept = [], torch.arange(len(lines.y), device=lines.y.device)
     for threshold in thresholds:

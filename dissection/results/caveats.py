@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEW",
+    "chance_alone",
     "differing",
     "digest",
     "few_images",
@@ -46,6 +47,31 @@ def few_images(images: int) -> list[str]:
         return []
     shown = "1 image was" if images == 1 else f"{images} images were"
     return [f"only {shown} shown: labels and numbers of fewer than {FEW} images are mostly chance"]
+
+
+def chance_alone(card: dict) -> list[str]:
+    """Return the layers most of whose detectors chance explains, a sentence each.
+
+    Parameters
+    ----------
+    card : dict
+        Of a complete run with validity.
+
+    Examples
+    --------
+    >>> counts = {"a": {"detectors": 9, "expected_by_chance": {"mean": 5.0}}}
+    >>> chance_alone({"counts": counts, "settings": {"probe": {"images": 600}}})
+    ['a: most of these detectors are what chance gives on 600 images (5 of 9); use more images']
+    """
+    images, found = card["settings"]["probe"]["images"], []
+    for layer, counts in card["counts"].items():
+        mean = counts["expected_by_chance"]["mean"]
+        if mean is not None and mean > counts["detectors"] / 2:
+            found.append(
+                f"{layer}: most of these detectors are what chance gives on {images} images "
+                f"({mean:.0f} of {counts['detectors']}); use more images"
+            )
+    return found
 
 
 def of_card(card: dict) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ class Labelling:
     units : DataFrame
         One row a unit, layer by layer: layer, unit (from 0), label, category (None for clip),
         score (IoU or similarity), detector (False for clip) and, of iou, label and score of
-        every category (``<category>-label``, ``<category>-score``).
+        every category (``<category>-label``, ``<category>-score``). Where the run tells how far
+        its labels can be believed also `schema.VALIDITY_COLUMNS`, numbers NaN where there are none.
     source : Path
         What was read.
     min_iou : float
@@ -46,6 +47,8 @@ class Labelling:
         Whole score vectors, where the run has them.
     settings : dict
         Of the run card; empty where there is none.
+    counts : dict
+        Of the run card, by layer; empty where there is none.
     caveats : tuple of str
         What the run card warns of.
     named : bool
@@ -63,6 +66,7 @@ class Labelling:
     min_iou: float = MIN_IOU
     scores: Scores | None = None
     settings: dict = field(default_factory=dict)
+    counts: dict = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
     named: bool = False
     guessed: tuple[str, ...] = ()

@@ -53,7 +53,7 @@ def read_all(results: Sequence[str | Path]) -> list[Labelling]:
             old = found[place]
             units = pd.concat([old.units, new.units], ignore_index=True)
             # a category that one of the files does not know
-            labels = [name for name in units if name.endswith("-label")]
+            labels = [n for n in units if n.endswith("-label") or n in schema.OTHER_LABELS]
             units = units.fillna(dict.fromkeys(labels, ""))
             found[place] = replace(old, units=units, guessed=(*old.guessed, *new.guessed))
     return distinctly_named(found)
@@ -132,8 +132,7 @@ def _parts(path: Path) -> list[Labelling]:
     """Read what a run or a table says, of a network without a name where no card has one."""
     if path.is_dir():
         card = RunFolder(path).completed()
-        said = caveats.of_card(card)
-        return [replace(part, caveats=said) for part in of_run(path, card["settings"])]
+        return [_carded(part, card) for part in of_run(path, card["settings"])]
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give a run directory or a CSV file")
     columns, card = list(rows(path, most=0).columns), _card_of(path)
@@ -145,7 +144,12 @@ def _parts(path: Path) -> list[Labelling]:
         part = _tally(path, settings)
     else:
         part = _names_alone(path, columns, settings)
-    return [replace(part, caveats=caveats.of_card(card))]
+    return [_carded(part, card)]
+
+
+def _carded(part: Labelling, card: dict) -> Labelling:
+    """Return a labelling with what a run card says beside the settings."""
+    return replace(part, caveats=caveats.of_card(card), counts=card.get("counts", {}))
 
 
 def _method(columns: set[str]) -> str | None:
@@ -231,7 +235,7 @@ def _of_table(method: str, table: pd.DataFrame, path: Path, settings: dict) -> L
     if detects:
         said = "detector" in table
         columns["detector"] = truth(table["detector"], path) if said else columns["score"] > min_iou
-    columns |= _by_category(table, path)
+    columns |= _by_category(table, path) | _validity(table, path)
     units = checked(pd.DataFrame(columns), path, settings.get("layers"))
     units = units if scored else units.assign(score=np.nan)
     union = settings.get("union", UNIONS[0])
@@ -265,6 +269,13 @@ def _by_category(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
         iou = schema.of_category(category, "iou")
         columns[schema.of_category(category, "score")] = numbers(table, iou, path)
     return columns
+
+
+def _validity(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
+    """Return those columns that tell how far a label can be believed, as far as they are there."""
+    names = [name for name in schema.VALIDITY_COLUMNS if name in table]
+    text = schema.OTHER_LABELS
+    return {name: table[name] if name in text else numbers(table, name, path) for name in names}
 
 
 def _labelling(

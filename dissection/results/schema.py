@@ -36,6 +36,8 @@ VALIDITY_COLUMNS = (
     "average_precision",
 )  # fmt: skip
 """Columns of `UNITS` behind the others, of a run that says how far its labels can be believed."""
+WORTH_COLUMNS = ("p", "q", "stability")
+"""Columns of `DESCRIPTIONS` behind the others, likewise."""
 OTHER_LABELS = ("runner_up", "second_label")
 """Those of them that name a label, empty where there is none."""
 MAYBE_COLUMNS = tuple(name for name in VALIDITY_COLUMNS if name not in OTHER_LABELS)
@@ -82,8 +84,10 @@ TOP_MASK = "top/mask"
 MASK_GRID = "grid"
 # how far the label of a unit can be believed: (U,), (U, L), or as is said
 CHANCE = "validity/chance"
-#: (R, U) the highest IoU with shifted images; in clip.h5 the highest similarity.
+#: (R, U) the highest IoU with shifted images; in clip.h5 how units stand out by their descriptions.
 NULL = "validity/null"
+#: (U,) of clip.h5, what its null is compared with.
+OBSERVED = "validity/observed"
 LABEL_IMAGES = "validity/images"
 P, Q = "validity/p", "validity/q"
 STABILITY = "validity/stability"

@@ -61,6 +61,8 @@ def common(table: pd.DataFrame, label: str, score: str, path: Path) -> dict[str,
 def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     """Return a column as finite numbers, those of an IoU from 0 to 1.
 
+    Of `schema.MAYBE_COLUMNS` an empty cell is NaN.
+
     Raises
     ------
     ValueError
@@ -68,12 +70,14 @@ def numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     """
     if column not in table:
         raise ValueError(f"{path} lacks the column {column}; known are {schema.FORMS}")
+    cells = table[column]
+    absent = (cells == "") & (column in schema.MAYBE_COLUMNS)
     try:
-        found = exactly(table[column])
+        found = exactly(cells.mask(absent, "nan"))
     except ValueError as error:
         raise ValueError(f"{path}: column {column} holds no number, {error}") from error
     share = column in schema.SHARE_COLUMNS or column.endswith(schema.of_category("", "iou"))
-    good = found.between(0, 1) if share else np.isfinite(found)
+    good = absent | (found.between(0, 1) if share else np.isfinite(found))
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         wanted = "a number from 0 to 1" if share else "a finite number"

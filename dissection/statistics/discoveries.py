@@ -2,7 +2,10 @@
 
 import numpy as np
 
-__all__ = ["p_values", "q_values", "standardised"]
+__all__ = ["FDR", "p_values", "q_values", "standardised"]
+
+FDR = 0.05
+"""False discovery rate at most, of what counts as significant."""
 
 
 def standardised(

@@ -13,6 +13,7 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
 from figures.options import Options
+from figures.palette import CHANCE as PALE
 from figures.palette import INK, LIMIT
 
 __all__ = ["definitions", "draw", "draw_scatter", "drawings", "rows"]
@@ -91,7 +92,7 @@ def draw(axes: Axes, table: pd.DataFrame) -> Axes:
     for y, row in enumerate(table.itertuples()):
         if np.isnan(row.value):
             continue
-        axes.barh(y, row.high - row.low, 0.5, left=row.low, color="#c9ced3")
+        axes.barh(y, row.high - row.low, 0.5, left=row.low, color=PALE)
         outside = not row.low <= row.value <= row.high
         axes.plot(row.value, y, "o", color=INK, markersize=5,
                   markerfacecolor=INK if outside else "white")  # fmt: skip

@@ -9,6 +9,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
 from dissection.results.labelling import Labelling
+from dissection.results.validity import Expected, expected
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, categories, key
@@ -46,7 +47,12 @@ def rows(labelling: Labelling, layer: str) -> pd.DataFrame:
     return table[["category", "concept", "detectors"]]
 
 
-def draw(axes: Axes, table: pd.DataFrame, totals: dict[str, tuple[int, int]]) -> Axes:
+def draw(
+    axes: Axes,
+    table: pd.DataFrame,
+    totals: dict[str, tuple[int, int]],
+    chance: Expected | None = None,
+) -> Axes:
     """Draw a bar a concept; in the legend each category's concepts and detectors.
 
     Parameters
@@ -58,6 +64,8 @@ def draw(axes: Axes, table: pd.DataFrame, totals: dict[str, tuple[int, int]]) ->
     totals : dict of str to (int, int)
         Concepts and detectors of each category, of all concepts, drawn or not; also of categories
         without any, so that they are named too.
+    chance : Expected, optional
+        How many detectors chance gives, of all concepts.
     """
     place = np.arange(len(table))
     categories = list(totals)
@@ -75,6 +83,9 @@ def draw(axes: Axes, table: pd.DataFrame, totals: dict[str, tuple[int, int]]) ->
     for category, (concepts, detectors) in totals.items():
         text = f"{category}: {concepts} ({detectors})"
         handles.append(Patch(color=colour(category, categories), label=text))
+    if chance is not None:
+        text = f"by chance: {captions.mean_and_sd(chance)}"
+        handles.append(Patch(color="none", label=text))
     axes.legend(handles=handles, title="concepts (detectors)", title_fontsize=7,
                 loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     return axes
@@ -93,23 +104,23 @@ def _drawing(labelling: Labelling, layer: str) -> Drawing:
         kept = table.sort_values("detectors", ascending=False, kind="stable").head(MOST).index
         shown = table.loc[sorted(kept)].reset_index(drop=True)
     rest = len(table) - len(shown)
-    found = int(units["detector"].sum())
+    found, chance = int(units["detector"].sum()), expected(labelling, layer)
 
     def paint(figure: FigureBase) -> None:
         axes = figure.subplots()
         if shown.empty:
             panels.empty(axes, f"None of the {len(units)} units is a detector.")
         else:
-            draw(axes, shown, totals)
+            draw(axes, shown, totals, chance)
 
-    left_out = f"{rest} concepts of the fewest detectors are left out. " if rest else ""
+    left_out = f" {rest} concepts of the fewest detectors are left out." if rest else ""
     return Drawing(
         f"bargraph-{key(labelling, layer, '-')}",
         "bargraph",
         f"{key(labelling, layer)}: {len(table)} concepts with detectors, {found} of {len(units)} "
-        "units",
-        f"{captions.units([labelling], [layer])} {left_out}"
-        f"{captions.detector_rule([labelling], 'best')}",
+        f"units{'' if chance is None else f' ({chance.mean:.0f} by chance)'}",
+        f"{captions.units([labelling], [layer])}{left_out}"
+        f"{captions.by_chance([labelling], [layer])} {captions.detector_rule([labelling], 'best')}",
         shown,
         (float(np.clip(0.115 * len(shown) + 2.4, 5.0, 12.0)), 2.6 if len(shown) else 0.4),
         paint,

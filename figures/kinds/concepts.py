@@ -137,6 +137,7 @@ def _caption(
         captions.units(labellings),
         f"Concepts that more than {options.more_than} units of a network carry, by layer"
         + (f", the {options.most} commonest of each ({cut} more left out)." if cut else "."),
+        captions.by_chance(labellings).strip() if by_iou else "",
         captions.detector_rule(labellings) if by_iou else captions.why(labellings),
     ]
-    return " ".join(parts)
+    return " ".join(filter(None, parts))

@@ -9,11 +9,12 @@ from matplotlib.figure import FigureBase
 
 from dissection.comparison.spread import shares
 from dissection.results.labelling import Labelling
+from dissection.results.validity import expected
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, categories
 from figures.options import Options
-from figures.palette import INK, NEUTRAL, colour
+from figures.palette import BY_CHANCE, INK, NEUTRAL, colour
 
 __all__ = ["draw", "drawings", "rows"]
 
@@ -29,8 +30,16 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
 
 
 def rows(labellings: list[Labelling]) -> pd.DataFrame:
-    """Return `spread.shares`, the categories of a layer in the order of the palette."""
+    """Return `spread.shares`, the categories of a layer in the order of the palette.
+
+    Where a run tells how many detectors chance gives, by_chance is their share of the units.
+    """
     table = shares(labellings)
+    given = {(p.name, name): expected(p, name) for p in labellings for name in p.layers}
+    if any(given.values()):
+        found = [given[pair] for pair in zip(table["network"], table["layer"], strict=True)]
+        means = [np.nan if one is None else one.mean for one in found]
+        table["by_chance"] = np.array(means) / table["units"]
     place = {name: i for i, name in enumerate(categories(labellings))}
     keys = table["network"] + "\n" + table["layer"]
     order = {name: i for i, name in enumerate(dict.fromkeys(keys))}
@@ -80,7 +89,7 @@ def draw(axes: Axes, table: pd.DataFrame, categories: list[str]) -> Axes:
 
 
 def draw_rate(axes: Axes, table: pd.DataFrame, width: float) -> Axes:
-    """Draw the share of units that are detectors, a line a network over the layers.
+    """Draw the share of units that are detectors, a line a network, and pale what chance gives.
 
     Parameters
     ----------
@@ -97,8 +106,12 @@ def draw_rate(axes: Axes, table: pd.DataFrame, width: float) -> Axes:
     for number, (name, part) in enumerate(rates.groupby("network", sort=False)):
         place = [layers.index(layer) for layer in part["layer"]]
         line = ("-", "--", ":", "-.")[number % 4]
-        axes.plot(place, part["rate"], line, marker=marks[number % len(marks)], color=NEUTRAL,
-                  markersize=4, label=panels.shortened(name, 24))  # fmt: skip
+        mark = marks[number % len(marks)]
+        axes.plot(place, part["rate"], line, marker=mark, color=NEUTRAL, markersize=4,
+                  label=panels.shortened(name, 24))  # fmt: skip
+        if "by_chance" in part:
+            axes.plot(place, part["by_chance"], line, marker=mark, color=BY_CHANCE, markersize=2.5,
+                      zorder=1)  # fmt: skip
     panels.name_layers(axes, layers, width - 0.6)
     axes.set_ylim(0, 1.05)
     axes.set_xlim(-0.3, max(len(layers) - 0.7, 0.7))
@@ -140,8 +153,13 @@ def _drawing(labellings: list[Labelling]) -> Drawing:
         "depth",
         f"What is detected with depth: {captions.networks(labellings)}",
         f"{captions.units(labellings)} Of each layer's detectors the share by the category of "
-        f"their best label; above: how many they are. {captions.detector_rule(labellings)}",
+        f"their best label; above: how many they are.{_pale(table)}"
+        f"{captions.by_chance(labellings)} {captions.detector_rule(labellings)}",
         table,
         (_width(longest) * across, 2.8 * down),
         paint,
     )
+
+
+def _pale(table: pd.DataFrame) -> str:
+    return " Orange: the share of units that chance makes detectors." * ("by_chance" in table)

@@ -11,6 +11,8 @@ from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit
 from figures.kinds import agreement, sheet
 from figures.options import Options
+from figures.rows import Row, row_of
+from figures.rows import table as images_of
 
 __all__ = ["drawings", "rows"]
 
@@ -49,20 +51,21 @@ def rows(check: Findings, most: int) -> pd.DataFrame:
     return chosen[[*columns, *cosines]].reset_index(drop=True)
 
 
-def _row(inputs: Inputs, labelling: Labelling, one, top: Tops) -> sheet.Row:
+def _row(inputs: Inputs, labelling: Labelling, one, top: Tops) -> Row:
     """Return the row of a sheet for a row of `rows`: both labels, then where and how sure."""
-    row = sheet.row_of(inputs, labelling, Unit(labelling.name, one.layer, one.unit), top)
+    unit = Unit(labelling.name, one.layer, one.unit)
+    row = row_of(inputs, labelling, unit, top, sheet.ACROSS)
     lines = (f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}", f"IoU {one.iou:.3f}")
     return row._replace(title=f"IoU: {one.iou_label}", lines=lines)
 
 
-def _merged(shown: list[sheet.Row], table: pd.DataFrame) -> pd.DataFrame:
+def _merged(shown: list[Row], table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the sheet with what the cross-check says of each unit."""
-    images = sheet.rows(shown).drop(columns="label")
+    images = images_of(shown).drop(columns="label")
     return images.merge(table, on=["layer", "unit"], how="left", validate="many_to_one")
 
 
-def _drawing(check: Findings, table: pd.DataFrame, shown: list[sheet.Row], rule: str) -> Drawing:
+def _drawing(check: Findings, table: pd.DataFrame, shown: list[Row], rule: str) -> Drawing:
     total = int((check.units["confident"] & ~check.units["exact"]).sum())
     return Drawing(
         f"disagreements-{check.network}",

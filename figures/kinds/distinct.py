@@ -79,14 +79,16 @@ def _drawing(labellings: list[Labelling], method: str) -> Drawing:
         panels.network_legend(figure, networks, by_iou)
 
     rule = captions.detector_rule(labellings, "best") if by_iou else captions.why(labellings)
-    what = "Solid: of the detectors; pale: of all units. " if by_iou else ""
+    what = " Solid: of the detectors; pale: of all units." if by_iou else ""
+    if by_iou and (by_chance := captions.by_chance(labellings)):
+        what += f"{by_chance} How many different concepts these have is not counted."
     groups = table["layer"].nunique() * len(networks)
     return Drawing(
         f"distinct-{method.lower()}",
         "distinct",
         f"How many different concepts the units have: {method} labels of "
         f"{captions.networks(labellings)}",
-        f"{captions.units(labellings)} {what}{rule}",
+        f"{captions.units(labellings)}{what} {rule}",
         table,
         (min(max(5.0, 0.42 * groups + 1.5), 11.0), 2.7),
         paint,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
@@ -53,14 +52,8 @@ def draw(axes: Axes, table: pd.DataFrame, networks: Sequence[str], limits: Seque
     axes.set_yticks(range(len(categories)), categories)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(categories) - 0.4, -0.6)
-    # small values are many, so they get more room
-    axes.set_xscale("function", functions=(np.sqrt, np.square))
-    highest = max(float(table["highest"].max()), 2 * max(limits))
-    axes.set_xlim(0, highest * 1.05)
-    axes.set_xticks([t for t in (0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.8) if t <= highest])
-    axes.set_xticks([], minor=True)
+    panels.root_scale(axes, max(float(table["highest"].max()), 2 * max(limits)))
     axes.set_xlabel("best IoU of the category (root scale)")
-    axes.grid(axis="x")
     return axes
 
 

@@ -100,7 +100,8 @@ def _drawing(labellings: list[Labelling], method: str) -> Drawing:
     kinds = categories(labellings)
     rule = (
         f"Detectors of concepts that detectors of no other network have in that layer; the {MOST} "
-        f"commonest by name. {captions.detector_rule(labellings, 'best')}"
+        f"commonest by name.{captions.by_chance(labellings, layers)} "
+        f"{captions.detector_rule(labellings, 'best')}"
         if method == "IoU"
         else f"Units with names that units of no other network have in that layer; the {MOST} "
         f"commonest by name. {captions.why(labellings)}"

@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from dissection.comparison.spread import STEPS, sweep
+from dissection.results import validity
 from dissection.results.labelling import NO_LAYER, Labelling
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
 from figures.options import Options
+from figures.palette import BY_CHANCE
 
-__all__ = ["draw", "drawings"]
+__all__ = ["draw", "drawings", "rows"]
 
 _LINES = ("-", "--", ":", "-.")
 _LIGHT, _DARK = np.array([0xA9, 0xBC, 0xCC]), np.array([0x10, 0x22, 0x36])
@@ -29,6 +31,19 @@ def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
         yield _drawing(labellings)
 
 
+def rows(labellings: Sequence[Labelling]) -> pd.DataFrame:
+    """Return `spread.sweep`, and by_chance, the share that chance gives, where a run tells it."""
+    table = sweep(labellings).assign(by_chance=np.nan)
+    for part in labellings:
+        for layer in part.layers:
+            null = validity.null(part.source, layer, len(part.layer(layer)))
+            here = (table["network"] == part.name) & (table["layer"] == layer)
+            if null is not None:
+                steps = table.loc[here, "threshold"]
+                table.loc[here, "by_chance"] = [float((null > step).mean()) for step in steps]
+    return table if table["by_chance"].notna().any() else table.drop(columns="by_chance")
+
+
 def draw(axes: Axes, table: pd.DataFrame, column: str, limits: Sequence[float]) -> Axes:
     """Draw a line a layer and network over the thresholds.
 
@@ -37,7 +52,7 @@ def draw(axes: Axes, table: pd.DataFrame, column: str, limits: Sequence[float]) 
     axes : Axes
         Where.
     table : DataFrame
-        From `spread.sweep`.
+        From `rows`.
     column : str
         ``share`` or ``unique_best``.
     limits : sequence of float
@@ -54,6 +69,8 @@ def draw(axes: Axes, table: pd.DataFrame, column: str, limits: Sequence[float]) 
         style = _LINES[networks.index(network) % len(_LINES)]
         tint = _shade(place / max(shades - 1, 1))
         axes.plot(part["threshold"], part[column], style, label=name, color=tint)
+        if column == "share" and "by_chance" in part:
+            axes.plot(part["threshold"], part["by_chance"], style, color=BY_CHANCE, linewidth=0.7)
     panels.limit_lines(axes, limits)
     axes.set_xlabel("IoU threshold")
     axes.set_xlim(0, STEPS[-1])
@@ -69,7 +86,7 @@ def _shade(depth: float) -> str:
 
 
 def _drawing(labellings: Sequence[Labelling]) -> Drawing:
-    table = sweep(labellings)
+    table = rows(labellings)
     number = table.groupby(["network", "layer"]).ngroups
 
     def paint(figure: FigureBase) -> None:
@@ -85,8 +102,9 @@ def _drawing(labellings: Sequence[Labelling]) -> Drawing:
         "sensitivity",
         "sensitivity",
         f"Detectors against the IoU threshold: {captions.networks(labellings)}",
-        f"{captions.units(labellings)} Dashed line: the threshold of the run. "
-        f"{captions.detector_rule(labellings, 'best')}",
+        f"{captions.units(labellings)} Dashed line: the threshold of the run."
+        f"{' Orange: the share that chance gives.' if 'by_chance' in table else ''}"
+        f"{captions.by_chance(labellings)} {captions.detector_rule(labellings, 'best')}",
         table,
         (7.5, 2.7 + 0.17 * -(-number // 3)),
         paint,

@@ -1,10 +1,9 @@
 """Unit sheets: what a unit is called, and the images it answers to with its active region."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
@@ -15,10 +14,11 @@ from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit, key
 from figures.options import Options
-from figures.palette import colour, ordered
-from figures.pictures import GAP, PICTURE_DPI, SIDE, outlined, square
+from figures.palette import SOFT, colour
+from figures.pictures import GAP, PICTURE_DPI, SIDE, square
+from figures.rows import HALF, Row, row_of, table
 
-__all__ = ["Row", "draw", "drawings", "paint", "row_of", "rows", "size"]
+__all__ = ["ACROSS", "draw", "drawings", "paint", "size"]
 
 ACROSS = 7
 """Images of a unit in a row of a sheet."""
@@ -27,25 +27,10 @@ _ACROSS_ALONE = 5
 
 # In widths of a picture: the words before the pictures, what is behind them, labels of the bars
 _WORDS, _BARS, _LABELS = 1.6, 2.2, 1.08
+# Characters of a line of words, and lines of a verdict
+_LINE, _LINES = 30, 4
 # Inches of a picture with the gap around it
 _SIDE = (SIDE + GAP) / PICTURE_DPI
-
-
-class Row(NamedTuple):
-    """One unit on a sheet."""
-
-    unit: Unit
-    title: str
-    lines: tuple[str, ...]
-    """What is said of it below its title."""
-    scores: dict[str, tuple[str, float]]
-    """Best label of each category and its IoU; empty without labels by IoU."""
-    pictures: list[np.ndarray]
-    """Its top images as they are shown."""
-    images: list[int]
-    values: list[float]
-    active: list[float]
-    """Share of each image that is active, NaN without masks."""
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
@@ -89,94 +74,6 @@ def _best(labelling: Labelling, layer: str, most: int) -> list[Unit]:
     return [Unit(labelling.name, layer, number) for number in units["unit"].head(most)]
 
 
-def row_of(
-    inputs: Inputs, labelling: Labelling, unit: Unit, top: Tops, images: int = ACROSS
-) -> Row:
-    """Return what a sheet shows of a unit.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        With photographs of the labelling.
-    labelling : Labelling
-        Of the unit's network.
-    unit : Unit
-        Which.
-    top : Tops
-        Of its layer.
-    images : int
-        How many of its top images at most.
-
-    Raises
-    ------
-    ValueError
-        If there is no such unit.
-    """
-    found = labelling.layer(unit.layer)
-    found = found[found["unit"] == unit.unit]
-    if found.empty:
-        last = labelling.layer(unit.layer)["unit"].max()
-        raise ValueError(f"there is no {unit}; its layer has units 0 to {last}")
-    one = found.iloc[0]
-    scores = {
-        c: (one[f"{c}-label"], float(one[f"{c}-score"])) for c in ordered(labelling.categories)
-    }
-    photograph = inputs.photographs[labelling.source]
-    numbers = top.image[unit.unit][:images].tolist()
-    masks = [top.mask(unit.unit, place) for place in range(len(numbers))]
-    return Row(
-        unit,
-        one["label"],
-        _lines(inputs, labelling, unit, one),
-        scores,
-        [outlined(photograph(i), mask) for i, mask in zip(numbers, masks, strict=True)],
-        numbers,
-        top.value[unit.unit][:images].tolist(),
-        [float("nan") if mask is None else float(mask.mean()) for mask in masks],
-    )
-
-
-def _lines(inputs: Inputs, labelling: Labelling, unit: Unit, one: pd.Series) -> tuple[str, ...]:
-    where = f"{unit.layer}, unit {unit.unit}"
-    if labelling.method == "clip":
-        return (where, f"similarity {one['score']:.2f}")
-    lines = [where, f"{one['category']}, IoU {one['score']:.3f}"]
-    said = _described(inputs, labelling, unit)
-    if said is not None:
-        lines.append(f"CLIP: {said}")
-    return tuple(lines)
-
-
-def _described(inputs: Inputs, labelling: Labelling, unit: Unit) -> str | None:
-    """Return what CLIP calls a unit, where it labelled the same network."""
-    for clip in inputs.by("clip"):
-        if clip.same_network(labelling) and unit.layer in clip.layers:
-            units = clip.layer(unit.layer)
-            found = units[units["unit"] == unit.unit]["label"]
-            return found.iloc[0] if len(found) else None
-    return None
-
-
-def rows(shown: Sequence[Row]) -> pd.DataFrame:
-    """Return a row an image: of which unit, what is said of it, and how the unit answers.
-
-    Returns
-    -------
-    DataFrame
-        network, layer, unit, label, said, <category>-label and <category>-iou of each category,
-        place (from 1), image, value, active (share of the image).
-    """
-    parts = []
-    for row in shown:
-        unit = {**row.unit._asdict(), "label": row.title, "said": "; ".join(row.lines)}
-        for category, (label, score) in row.scores.items():
-            unit |= {f"{category}-label": label, f"{category}-iou": score}
-        for place, image in enumerate(row.images):
-            here = {"place": place + 1, "image": image, "value": row.values[place]}
-            parts.append(unit | here | {"active": row.active[place]})
-    return pd.DataFrame(parts)
-
-
 def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     """Draw units below each other: words, pictures, and the IoU of every category.
 
@@ -191,14 +88,17 @@ def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     """
     highest = max([MIN_IOU, *(v for row in shown for _, v in row.scores.values())])
     bars = any(row.scores for row in shown)
-    heights = [max(1, -(-len(row.pictures) // across)) for row in shown]
-    starts = np.cumsum([0, *heights])
-    pictures = np.vstack([_strip(row.pictures, across) for row in shown])
+    starts = np.cumsum([0, *(_height(row, across) for row in shown)])
+    pictures = np.vstack([strip for row in shown for strip in _strips(row, across)])
     axes.imshow(
         pictures, extent=(_WORDS, _WORDS + across, starts[-1], 0), interpolation="antialiased"
     )
-    for row, line in zip(shown, starts[:-1], strict=True):
+    for row, line, end in zip(shown, starts[:-1], starts[1:], strict=True):
         _write(axes, row, line)
+        if row.without:
+            text = f"fires without {panels.shortened(row.label, 18)}"
+            axes.text(_WORDS - 0.06, end - 0.25, text, fontsize=6.2, ha="right", va="center",
+                      style="italic", color=SOFT)  # fmt: skip
         if row.scores:
             _draw_scores(axes, row.scores, highest, _WORDS + across + 0.12, line)
     axes.set_xlim(0, _WORDS + across + (_BARS if bars else 0))
@@ -208,20 +108,43 @@ def draw(axes: Axes, shown: Sequence[Row], across: int = ACROSS) -> Axes:
     return axes
 
 
-def _strip(pictures: list[np.ndarray], across: int) -> np.ndarray:
+def _height(row: Row, across: int) -> float:
+    """Return how many pictures high a unit is; those without its label are half as high."""
+    return max(1, -(-len(row.top.pictures) // across)) + (0.5 if row.without else 0)
+
+
+def _strips(row: Row, across: int) -> Iterator[np.ndarray]:
+    yield _strip(row.top.pictures, across)
+    if row.without:
+        yield _strip(row.without.pictures, 2 * across, HALF)
+
+
+def _strip(pictures: list[np.ndarray], across: int, side: int = SIDE) -> np.ndarray:
     """Return the pictures of a unit in lines of `across`, the last filled up with white."""
     lines = max(1, -(-len(pictures) // across))
-    full = [square(picture) for picture in pictures]
-    full += [square(np.empty((0, 0, 3), np.uint8))] * (lines * across - len(full))
+    full = [square(picture, side) for picture in pictures]
+    full += [square(np.empty((0, 0, 3), np.uint8), side)] * (lines * across - len(full))
     return np.vstack([np.hstack(full[i : i + across]) for i in range(0, len(full), across)])
 
 
 def _write(axes: Axes, row: Row, line: float) -> None:
     axes.text(0.02, line + 0.2, panels.shortened(row.title, 22), fontweight="bold", fontsize=8,
               va="center")  # fmt: skip
-    for number, text in enumerate(row.lines):
-        axes.text(0.02, line + 0.42 + 0.19 * number, panels.shortened(text, 30), fontsize=6.2,
-                  va="center", color="#3c4248")  # fmt: skip
+    lines = [panels.shortened(text, _LINE) for text in row.lines]
+    first, step = 0.42, 0.19
+    if row.verdict:
+        lines += _wrapped(row.verdict)
+        first, step = 0.37, min(0.13, 0.6 / (len(lines) - 1))
+    for number, text in enumerate(lines):
+        axes.text(0.02, line + first + step * number, text, fontsize=6.2, va="center",
+                  color="#3c4248")  # fmt: skip
+
+
+def _wrapped(sentence: str) -> list[str]:
+    """Return a sentence in lines; no short part between commas is divided."""
+    parts = sentence.split(", ")
+    kept = [part.replace(" ", "\N{NO-BREAK SPACE}") if len(part) < 20 else part for part in parts]
+    return textwrap.wrap(", ".join(kept), _LINE, max_lines=_LINES, placeholder="…")
 
 
 def _draw_scores(
@@ -240,7 +163,7 @@ def _draw_scores(
 
 def size(shown: Sequence[Row], across: int = ACROSS) -> tuple[float, float]:
     """Return the width and height in inches that units take."""
-    lines = sum(max(1, -(-len(row.pictures) // across)) for row in shown)
+    lines = sum(_height(row, across) for row in shown)
     bars = _BARS if any(row.scores for row in shown) else 0
     return _SIDE * (_WORDS + across + bars), _SIDE * lines + 0.05
 
@@ -251,37 +174,39 @@ def paint(figure: FigureBase, shown: Sequence[Row], across: int = ACROSS) -> Non
 
 
 def _best_units(inputs: Inputs, labelling: Labelling, units: Sequence[Unit], top: Tops) -> Drawing:
-    shown = [row_of(inputs, labelling, unit, top) for unit in units]
-    best = "IoU" if labelling.method == "iou" else "similarity"
     layer = units[0].layer
+    without = inputs.without_label(labelling, layer)
+    shown = [row_of(inputs, labelling, unit, top, ACROSS, without) for unit in units]
+    best = "IoU" if labelling.method == "iou" else "similarity"
     return Drawing(
         f"sheet-{key(labelling, layer, '-')}",
         "sheet",
         f"{key(labelling, layer)}: the units with the best {best}, one for each label",
-        _caption(labelling, units, top),
-        rows(shown),
+        _caption(labelling, shown, top),
+        table(shown),
         size(shown),
         lambda figure: paint(figure, shown),
     )
 
 
 def _one_unit(inputs: Inputs, labelling: Labelling, unit: Unit, top: Tops) -> Drawing:
-    shown, across = [row_of(inputs, labelling, unit, top, 2 * _ACROSS_ALONE)], _ACROSS_ALONE
+    without, across = inputs.without_label(labelling, unit.layer), _ACROSS_ALONE
+    shown = [row_of(inputs, labelling, unit, top, 2 * across, without)]
     return Drawing(
         f"unit-{key(labelling, unit.layer, '-')}-{unit.unit}",
         "sheet",
         f"{key(labelling, unit.layer)} unit {unit.unit}: {shown[0].title}",
-        _caption(labelling, [unit], top),
-        rows(shown),
+        _caption(labelling, shown, top),
+        table(shown),
         size(shown, across),
         lambda figure: paint(figure, shown, across),
     )
 
 
-def _caption(labelling: Labelling, units: Sequence[Unit], top: Tops) -> str:
-    by_iou, layer = labelling.method == "iou", units[0].layer
+def _caption(labelling: Labelling, shown: Sequence[Row], top: Tops) -> str:
+    by_iou, layer = labelling.method == "iou", shown[0].unit.layer
     parts = [
-        f"{len(units)} of {len(labelling.layer(layer)):,} units of {layer}.",
+        f"{len(shown)} of {len(labelling.layer(layer)):,} units of {layer}.",
         "The images on which "
         + ("the maximum of its map" if by_iou else "its activation")
         + " is highest, the highest first.",
@@ -290,5 +215,9 @@ def _caption(labelling: Labelling, units: Sequence[Unit], top: Tops) -> str:
         parts.append("The region above the unit's threshold is outlined, the rest dimmed.")
     if by_iou and labelling.categories:
         parts.append("Bars: IoU of the best label of each category.")
+    if any(row.without for row in shown):
+        parts.append("Small: the images without the label to which the unit answers most.")
+    if any(row.verdict for row in shown):
+        parts.append(captions.VERDICT)
     parts.append(captions.detector_rule([labelling]) if by_iou else captions.why([labelling]))
     return " ".join(parts)

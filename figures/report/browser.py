@@ -12,6 +12,7 @@ from dissection.results.scores import Tops, top_concepts
 from figures.inputs import Inputs
 from figures.palette import colour, ordered
 from figures.report.thumbnails import Thumbnails, runs
+from figures.verdict import verdict
 
 __all__ = ["FIELDS", "IMAGES", "units"]
 
@@ -19,12 +20,12 @@ IMAGES = 10
 """Top images of a unit."""
 
 FIELDS = (
-    *("network", "layer", "unit", "label", "category", "iou", "detector"),
+    *("network", "layer", "unit", "label", "category", "iou", "detector", "verdict"),
     *("description", "similarity", "agrees", "cosine", "within", "concepts", "tops"),
 )
-"""Of a row of the browser. agrees: 2 same name, 1 one label among the other's best five, 0 neither;
-within: label and IoU by category; concepts: the best by CLIP with similarity; tops: image and
-mask."""
+"""Of a row of the browser. verdict: how far the label can be believed, a sentence; agrees: 2 same
+name, 1 one label among the other's best five, 0 neither; within: label and IoU by category;
+concepts: the best by CLIP with similarity; tops: image and mask."""
 
 
 def units(inputs: Inputs, thumbnails: Thumbnails) -> dict[str, Any]:
@@ -95,6 +96,7 @@ def _layer(
             None if ours is None else ours["category"],
             None if ours is None else _number(ours["score"]),
             None if ours is None else bool(ours["detector"]),
+            "" if ours is None else verdict(ours),
             None if theirs is None else theirs["label"],
             None if theirs is None else _number(theirs["score"]),
             agrees,

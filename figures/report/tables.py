@@ -10,6 +10,8 @@ from dissection.comparison.side_by_side import ALL, detectors, distinct, only
 from dissection.crosscheck.findings import Findings
 from dissection.results.folder import RunFolder
 from dissection.results.labelling import NO_LAYER, Labelling
+from dissection.results.validity import expected, rotated
+from figures import captions
 from figures.inputs import Inputs
 from figures.kinds.agreement import SHARES
 from figures.palette import ordered
@@ -35,7 +37,7 @@ def statements(inputs: Inputs) -> list[str]:
         units = part.units
         found = units[units["detector"]]
         text = (
-            f"{part.name}: {len(found)} of {len(units)} units are detectors, of "
+            f"{part.name}: {len(found)} of {len(units)} units are detectors{_by_chance(part)}, of "
             f"{found['label'].nunique()} different concepts"
         )
         common = found["label"].value_counts(sort=True).head(3)
@@ -53,6 +55,13 @@ def statements(inputs: Inputs) -> list[str]:
             f"shuffled units {row['low']:.1%} to {row['high']:.1%}."
         )
     return said
+
+
+def _by_chance(part: Labelling) -> str:
+    """Return how many detectors chance gives in all layers, where the run tells it of each."""
+    given = [expected(part, layer) for layer in part.layers]
+    means = [one.mean for one in given if one is not None]
+    return f" ({sum(means):.0f} expected by chance)" if len(means) == len(given) else ""
 
 
 def tables(inputs: Inputs) -> Iterator[Table]:
@@ -102,6 +111,7 @@ def _named(layer: str) -> str:
 def _detectors(labellings: Sequence[Labelling]) -> Table:
     table = pd.concat([detectors(part) for part in labellings])
     categories = ordered(c for c in table["category"] if c != ALL)
+    told = any(_believed(part, layer) != _UNTOLD for part in labellings for layer in part.layers)
     rows = []
     for part in labellings:
         for layer in part.layers:
@@ -110,18 +120,43 @@ def _detectors(labellings: Sequence[Labelling]) -> Table:
             total, units = here.loc[ALL], len(part.layer(layer))
             share = f"{total['detectors']} ({total['detectors'] / units:.0%})"
             row = [part.name, _named(layer), units, share]
+            row += _believed(part, layer) if told else ()
             row += [total["unique_best"], total["unique_paper"] if part.categories else ""]
             row += [_cell(here.loc[c]) if c in here.index else "" for c in categories]
             rows.append([str(cell) for cell in row])
-    columns = ["network", "layer", "units", "detectors", "unique (best)", "unique (paper)"]
+    columns = ["network", "layer", "units", "detectors", *(_BELIEVED if told else ())]
+    columns += ["unique (best)", "unique (paper)"]
     return Table(
         "Detectors",
         "Units whose best IoU is above the threshold. By category: detectors (their different "
         "labels). best: different labels of detectors; paper: different labels within each "
-        "category that pass, summed over categories.",
+        "category that pass, summed over categories." + (f" {_BELIEVED_NOTE}" if told else ""),
         [*columns, *categories],
         rows,
     )
+
+
+_BELIEVED = ("expected by chance", "significant", "rotated basis")
+_BELIEVED_NOTE = (
+    "expected by chance: detectors when the maps lie over other images with labels of the same "
+    "categories, mean ± sd; significant: detectors that are also above chance at a false discovery "
+    "rate of 5% (of all units that are); rotated basis: detectors / unique (best) of random "
+    "directions of the layer instead of its units, the mean of several."
+)
+_UNTOLD = [""] * len(_BELIEVED)
+
+
+def _believed(part: Labelling, layer: str) -> list[str]:
+    """Return the cells of `_BELIEVED`, empty where the run does not tell."""
+    counts, given = part.counts.get(layer, {}), expected(part, layer)
+    both, above = counts.get("significant_detectors"), counts.get("significant")
+    turned = [one[1:] for one in rotated(part, layer)]
+    means = np.mean(turned, axis=0) if turned else ()
+    return [
+        "" if given is None else captions.mean_and_sd(given),
+        "" if both is None else f"{both}" + ("" if above is None else f" ({above})"),
+        " / ".join(f"{mean:.4g}" for mean in means),
+    ]
 
 
 def _cell(row: pd.Series) -> str:

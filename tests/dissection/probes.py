@@ -14,7 +14,7 @@ from dissection.activations.cells import Cells
 from dissection.activations.collect import Collector
 from dissection.activations.top import merge_top, no_images, top_of
 from dissection.execution.passes import fold_shards
-from dissection.overlap.counting import Counting
+from dissection.overlap.counting import Counting, Thresholds
 from tests.broden.layout import jpeg
 from tests.dissection.references import Shown
 
@@ -136,6 +136,11 @@ def collect(
     return collector, kept
 
 
+def own(thresholds):
+    """Return thresholds of which each layer has but one."""
+    return {name: Thresholds(one) for name, one in thresholds.items()}
+
+
 def counted(store, numbers, probe, infos, thresholds, seen=None):
     """Count some shards in one pass: the fold, and the top images of these shards."""
     shards = [store.read(number) for number in numbers]
@@ -145,7 +150,7 @@ def counted(store, numbers, probe, infos, thresholds, seen=None):
         )
         for i in infos
     }
-    fold = Counting(probe, infos, thresholds, tops)
+    fold = Counting(probe, infos, own(thresholds), tops)
     device = next(iter(thresholds.values())).device
     fold_shards(store, numbers, [fold], device, (lambda number: None) if seen is None else seen)
     return fold, tops

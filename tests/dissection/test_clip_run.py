@@ -162,17 +162,59 @@ def test_files_are_those_of_the_design(network, probe, clip, tmp_path):
     files = {path.name for path in result.path.iterdir()}
     assert files == {"descriptions.csv", "clip.h5", "run.json", ".lock"}
     table = pd.read_csv(result.path / "descriptions.csv")
-    assert list(table.columns) == ["layer", "unit", "description", "similarity"]
+    worth = ["p", "q", "stability"]
+    assert list(table.columns) == ["layer", "unit", "description", "similarity", *worth]
     assert table["unit"].tolist() == [*range(12), *range(7)]
     with h5py.File(result.path / "clip.h5") as file:
         scores = file["layers/head/similarity"][()]
         top, values = file["layers/head/top/concept"][()], file["layers/head/top/similarity"][()]
         assert scores.shape == (7, len(file["concepts"]))
+        null, observed = (file[f"layers/head/validity/{name}"][()] for name in ("null", "observed"))
+    assert (null.shape, null.dtype, observed.shape) == ((5, 7), np.float32, (7,))
     assert top.shape == (7, 5)
     np.testing.assert_array_equal(np.sort(scores, 1)[:, ::-1][:, :5], values)
     assert result.card["settings"]["clip"]["pooling"] == "mean"
     assert "whole" in result.card["definitions"]["prior"]
     assert result.units is None
+
+
+def test_worth_of_descriptions_is_that_of_the_stored_chance(network, probe, clip, tmp_path):
+    result = run(network, probe, tmp_path / "run", clip, layers=["features"])
+    with h5py.File(result.path / "clip.h5") as file:
+        scores = file["layers/features/similarity"][()].astype(float)
+        null = file["layers/features/validity/null"][()].astype(float)
+        observed = file["layers/features/validity/observed"][()].astype(float)
+    best = scores.argmax(1)
+    np.testing.assert_allclose(
+        observed, (scores - scores.mean(0))[np.arange(12), best], rtol=1e-5, atol=1e-5
+    )
+    chance = (null - null.mean(0)) * np.sqrt(5 / 4)
+    own = (observed - null.mean(0)) / np.sqrt(1 + 1 / 5)
+    p = [(1 + (chance >= value).sum()) / 61 for value in own]
+    np.testing.assert_allclose(result.descriptions["p"], p)
+    assert set(result.descriptions["stability"]) <= {0, 0.5, 1}
+    significant = result.card["counts"]["features"]["descriptions_significant"]
+    assert significant == (result.descriptions["q"] <= 0.05).sum()
+    assert result.card["settings"]["clip"]["shifts"] == 5
+    assert "any concept, less the mean" in result.card["definitions"]["p of descriptions"]
+
+
+def test_without_shifts_nothing_is_said_of_worth_and_all_else_is_the_same(
+    network, probe, clip, tmp_path
+):
+    judged = run(network, probe, tmp_path / "judged", clip, layers=["head"])
+    plain = run(
+        network, probe, tmp_path / "plain", ClipConfig(clip.encoder, shifts=0), layers=["head"]
+    )
+    same = ["layer", "unit", "description", "similarity"]
+    assert list(plain.descriptions) == same
+    pd.testing.assert_frame_equal(plain.descriptions, judged.descriptions[same])
+    pd.testing.assert_frame_equal(plain.similarity("head"), judged.similarity("head"))
+    with h5py.File(plain.path / "clip.h5") as file:
+        assert "validity" not in file["layers/head"]
+    assert "shifts" not in plain.card["settings"]["clip"]
+    assert set(plain.card["counts"]["head"]) == {"units", "descriptions"}
+    assert not [name for name in plain.card["definitions"] if "of descriptions" in name]
 
 
 def test_both_methods_from_one_pass_give_what_each_gives(network, probe, clip, tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from broden.system.processes import processors
-from dissection.config import Execution
+from dissection.config import ClipConfig, Execution
 
 
 def test_the_cpu_decodes_between_passes_and_a_gpu_has_a_thread_a_core(monkeypatch):
@@ -28,3 +28,13 @@ def test_a_gpu_takes_a_whole_shard_at_once_unless_told():
 def test_what_is_out_of_range_is_refused(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be at least"):
         Execution(**options)
+
+
+@pytest.mark.parametrize(("shifts", "images", "found"), [(5, 100, 5), (5, 3, 2), (5, 1, 0)])
+def test_descriptions_have_no_more_shifts_than_there_are_other_images(shifts, images, found):
+    assert ClipConfig(shifts=shifts).shifts_of(images) == found
+
+
+def test_fewer_shifts_than_none_are_refused():
+    with pytest.raises(ValueError, match="shifts must be at least 0, got -1"):
+        ClipConfig(shifts=-1)

@@ -18,6 +18,7 @@ from dissection.activations import forward, shards
 from dissection.activations.sampling import shards_of
 from dissection.config import UNIONS, Execution, IouConfig
 from dissection.overlap import counting, storing
+from dissection.results import schema
 from tests.dissection import planted, references
 
 QUANTILE = 0.2
@@ -127,6 +128,26 @@ def test_scores_have_the_documented_layout(probe, tmp_path):
         "layers/maps/top/value": (units, 10),
         "layers/maps/top/mask": (units, 10, 32),
     }
+    groups, shifts, seeds, quantiles, cuts = planted.IMAGES, 20, 1, 6, 10
+    validity = {
+        **dict.fromkeys(("chance", "images"), (units, labels)),
+        **dict.fromkeys(("p", "q", "stability", "low", "high", "average_precision"), (units,)),
+        "null": (shifts, units),
+        "candidate": (units, 5),
+        **dict.fromkeys(("candidate_intersection", "candidate_area"), (groups, units, 5)),
+        **dict.fromkeys(("without_image", "without_value"), (units, 10)),
+    }
+    shapes |= {f"layers/maps/validity/{name}": shape for name, shape in validity.items()}
+    grid = {
+        "quantile": (quantiles,),
+        "cut": (cuts,),
+        **dict.fromkeys(("detectors", "unique", "expected"), (quantiles, cuts)),
+        "shifts": (quantiles,),
+    }
+    shapes |= {f"layers/maps/sensitivity/{name}": shape for name, shape in grid.items()}
+    rotated = {"seed": (seeds,), "iou": (seeds, units), "label": (seeds, units)}
+    shapes |= {f"layers/maps/rotated/{name}": shape for name, shape in rotated.items()}
+    shapes |= {"validity/group": (planted.IMAGES,), "validity/label_pixels": (groups, labels)}
     with h5py.File(tmp_path / "run" / "scores.h5") as file:
         found = {}
         file.visititems(
@@ -136,6 +157,21 @@ def test_scores_have_the_documented_layout(probe, tmp_path):
         )
         assert found == shapes
         assert file["layers/maps/intersection"].dtype == np.int64
+
+
+def test_without_validity_nothing_of_it_is_written(probe, tmp_path):
+    result = run(probe, tmp_path / "run", IouConfig(QUANTILE, validity="none"))
+    full = run(probe, tmp_path / "full")
+    assert not set(schema.VALIDITY_COLUMNS) & set(result.units)
+    assert list(full.units) == [*result.units, *schema.VALIDITY_COLUMNS]
+    assert full.units[list(result.units)].equals(result.units)
+    counts = result.card["counts"]["maps"]
+    assert not {"expected_by_chance", "rotated", "alone"} & set(counts)
+    assert counts.items() <= full.card["counts"]["maps"].items()
+    with h5py.File(tmp_path / "run" / "scores.h5") as file:
+        members = []
+        file.visit(members.append)
+        assert not [name for name in members if "validity" in name or "rotated" in name]
 
 
 def test_masks_on_top_images_are_those_that_were_counted(probe, tmp_path):
@@ -193,7 +229,7 @@ POINTS = [
     *[(forward.Collector, "__call__", call) for call in (1, 2, 3, 5, 8, 11)],
     *[(forward.Collector, "take", call) for call in (1, 3, 6)],
     *[(written.os, "replace", call) for call in (2, 4, 7, 8, 9, 11, 12)],
-    *[(counting, "count", call) for call in (1, 4)],
+    *[(counting, "overlapped", call) for call in (1, 4)],
     (storing, "write_scores", 1),
 ]
 
@@ -216,7 +252,7 @@ def test_a_run_killed_anywhere_and_resumed_gives_the_same_files(
 def test_a_resumed_run_says_what_it_found(probe, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "dissection")
     with monkeypatch.context() as patch:
-        killed_at(patch, forward.Collector, "__call__", 5)
+        killed_at(patch, forward.Collector, "__call__", 9)
         with pytest.raises(Killed):
             run(probe, tmp_path / "run")
     assert "8 of them from an earlier start" in run(probe, tmp_path / "run").message
@@ -236,7 +272,7 @@ def test_shards_of_a_resumed_run_are_those_of_an_unbroken_one(probe, tmp_path, m
 
 def test_a_damaged_shard_is_computed_again(probe, tmp_path, unbroken, monkeypatch, caplog):
     with monkeypatch.context() as patch:
-        killed_at(patch, counting, "count", 1)
+        killed_at(patch, counting, "overlapped", 1)
         with pytest.raises(Killed):
             run(probe, tmp_path / "run")
     shard = tmp_path / "run" / "shards" / "000002.npz"

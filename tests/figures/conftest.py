@@ -5,8 +5,10 @@ import pytest
 
 import dissection
 from broden import mini
+from broden.reader import ProbeSet
 from dissection.config import Execution
 from figures.inputs import Inputs, read
+from tests.dissection import believed
 
 IMAGES = 48
 LAYERS = ["layer3", "layer4"]
@@ -39,6 +41,18 @@ def inputs(runs) -> Inputs:
     from dissection.results.photographs import source
 
     return read(runs, lambda labelling: source(labelling, None))
+
+
+@pytest.fixture(scope="session")
+def sure(probe, tmp_path_factory) -> Inputs:
+    """Return a run that says how far its labels can be believed, with photographs."""
+    from dissection.results.photographs import source
+
+    with ProbeSet(probe) as found:
+        known = {"name": "mini", "images": len(found), "digest": found.digest, "path": probe}
+    folder = tmp_path_factory.mktemp("sure") / "run"
+    believed.run(folder, {"l3": 12, "l4": 20}, "net", probe=known)
+    return read([folder], lambda labelling: source(labelling, None))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from dissection.comparison.differences import differences
 from dissection.crosscheck import findings
 from dissection.crosscheck.check import crosscheck
 from dissection.networks.weights import checkpoints, torchscript
+from dissection.results import validity
 from dissection.results.dissection import Dissection
 from dissection.results.folder import RunFolder
 from dissection.results.photographs import source
@@ -29,11 +30,13 @@ from dissection.results.reading import read_all
 from dissection.results.scores import top_concepts, tops
 from dissection.results.tables import read_table, read_tally
 from dissection.summary import summary
+from figures import catalogue
 from figures.inputs import read as inputs_of
+from figures.options import Options
 from figures.report import browser, tables
 from figures.report.thumbnails import Thumbnails
 from tests.broden.layout import corner_photos, jpeg, write_layout, zipped
-from tests.dissection import grouped, labelled
+from tests.dissection import believed, grouped, labelled
 from tests.dissection.activations.test_shards import some_cells
 from tests.dissection.clip import test_encoder as clips
 from tests.dissection.networks.weights.test_checkpoints import FORMS, STATE
@@ -118,6 +121,22 @@ def _arrays(run: Path) -> None:
 def scores(folder: Path) -> Case:
     run = _run(folder)
     return Case({run / "scores.h5": ("hdf5",)}, lambda: _arrays(run))
+
+
+def believed_run(folder: Path) -> Case:
+    run = believed.run(folder / "run", {"fc": UNITS})
+
+    def read() -> None:
+        inputs = inputs_of([run], lambda one: None)
+        validity.null(run, "fc", UNITS)
+        validity.sensitivity(run, "fc", UNITS)
+        validity.without_label(run, "fc", UNITS, 600)
+        list(tables.tables(inputs))
+        list(catalogue.drawings(inputs, Options()))
+        browser.units(inputs, Thumbnails())
+
+    files = {"run.json": ("json",), "units.csv": ("csv",), "scores.h5": ("hdf5",)}
+    return Case({run / name: forms for name, forms in files.items()}, read)
 
 
 def grouped_counts(folder: Path) -> Case:
@@ -262,6 +281,7 @@ READERS: dict[str, Callable[[Path], Case]] = {
     "tables of a run": run_tables,
     "cross-check": cross_check,
     "scores.h5": scores,
+    "believed run": believed_run,
     "counts by groups of images": grouped_counts,
     "clip.h5": clip_scores,
     "tally": tally,

@@ -5,6 +5,7 @@ combinations of them, so a pixel's combination fits a byte, and what is counted 
 a small product of matrices away from what is counted for labels.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
@@ -86,7 +87,7 @@ class SetReader:
 
     def __init__(self, probe: LabelledProbe) -> None:
         self._probe, self._lock = probe, Lock()
-        self._most = max(1, KEPT_BYTES // int(np.prod(probe.grid)))
+        self._most = max(1, KEPT_BYTES // math.prod(probe.grid))
         self._kept: OrderedDict[int, LabelSets] = OrderedDict()
 
     def of(self, images: Sequence[int] | np.ndarray) -> list[LabelSets]:
@@ -106,7 +107,7 @@ class SetReader:
 
     def _read(self, images: list[int]) -> list[LabelSets]:
         block = self._probe.label_block(np.array(images))
-        planes = block.planes.reshape(len(block.planes), -1)
+        planes = block.planes.reshape(len(block.planes), math.prod(self._probe.grid))
         labels = len(self._probe.labels)
         ends = np.searchsorted(block.image, np.arange(len(images) + 1))
         of_whole = np.searchsorted(block.whole_image, np.arange(len(images) + 1))

@@ -65,15 +65,15 @@ def add_levels(
     of_row, unit = image.index_select(0, active // units), active % units
     level = levels_of_pixels(runs, levels)
     bucket = repeat((row * steps).to(torch.int32), runs.length).add_(level)
-    found = torch.bincount(bucket, minlength=len(active) * steps).view(-1, steps)
+    found = torch.bincount(bucket, minlength=len(active) * steps).view(len(active), steps)
     area = _at_least(found, 1)
     holds = labels.presence.index_select(0, of_row)
     total.all.index_add_(0, unit, area)
     total.category.index_add_(0, unit, area[:, :, None] * holds[:, None])
     hits = _at_least(_bins(runs, row, level, of_row, partners, (shifts, steps)), 2)
-    hits = hits.view(len(active), shifts * steps, -1)
+    hits = hits.view(len(active), shifts * steps, hits.shape[3])
     each = partners._replace(partner=partners.partner[:, :shifts].repeat_interleave(steps, 1))
-    flat = total.intersection.view(shifts * steps, units, -1)
+    flat = total.intersection.view(shifts * steps, *total.intersection.shape[2:])
     for which, overlap, label in by_image(hits, of_row, each):
         add_found(flat, unit[which], overlap, label)
         under = _under(overlap[:steps], label[0], labels.primary, holds.shape[1])

@@ -11,11 +11,9 @@ from dissection.overlap.assign import Detectors
 from dissection.overlap.validity.judging import Judgement
 from dissection.overlap.validity.numbers import null_rule
 from dissection.results import schema
+from dissection.statistics.discoveries import FDR
 
 __all__ = ["columns", "counts", "definitions", "write_arrays", "write_groups"]
-
-FDR = 0.05
-"""False discovery rate below which a unit counts as significant."""
 
 
 def columns(judgement: Judgement, labels: LabelTable, iou: np.ndarray) -> dict[str, np.ndarray]:

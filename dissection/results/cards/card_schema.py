@@ -26,11 +26,16 @@ def _is_numbers(value: object) -> bool:
     return isinstance(value, list) and all(map(number().holds, value))
 
 
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
 def _is_sentences(value: object) -> bool:
     return isinstance(value, list) and all(map(TEXT.holds, value))
 
 
 _NAMED = TEXT.or_nothing()
+_LIST = Kind("a list", _is_list)
 
 _FIELDS: dict[str, Kind] = {
     "status": _one_of(schema.RUNNING, schema.COMPLETE),
@@ -40,6 +45,11 @@ _FIELDS: dict[str, Kind] = {
     "settings.union": _one_of(*UNIONS),
     "settings.min_iou": number(0, 1),
     "settings.precision": TEXT,
+    "settings.validity": _one_of("full", "none"),
+    "settings.shifts": whole(0).or_nothing(),
+    "settings.rotations": whole(0),
+    "settings.quantiles": _LIST,
+    "settings.quantiles.*": number(0, 1),
     "settings.clip": MAPPING,
     "settings.clip.encoder": MAPPING,
     "settings.clip.encoder.name": TEXT,
@@ -53,6 +63,7 @@ _FIELDS: dict[str, Kind] = {
     "settings.clip.concepts.template": TEXT,
     "settings.clip.similarity": TEXT,
     "settings.clip.pooling": TEXT,
+    "settings.clip.shifts": whole(1),
     "settings.model": MAPPING,
     "settings.model.name": TEXT,
     "settings.model.weights": _NAMED,
@@ -82,6 +93,22 @@ _FIELDS: dict[str, Kind] = {
     "counts.*.unique_paper_by_category": MAPPING,
     "counts.*.unique_paper_by_category.*": whole(0),
     "counts.*.descriptions": whole(0),
+    "counts.*.descriptions_significant": whole(0),
+    "counts.*.expected_by_chance": MAPPING,
+    "counts.*.expected_by_chance.mean": number(0).or_nothing(),
+    "counts.*.expected_by_chance.sd": number(0).or_nothing(),
+    "counts.*.expected_by_chance.shifts": whole(0),
+    "counts.*.significant": whole(0),
+    "counts.*.significant_detectors": whole(0),
+    "counts.*.detectors_sd": number(0).or_nothing(),
+    "counts.*.unique_sd": number(0).or_nothing(),
+    "counts.*.alone": whole(0),
+    "counts.*.rotated": _LIST,
+    "counts.*.rotated.*": MAPPING,
+    "counts.*.rotated.*.seed": whole(0),
+    "counts.*.rotated.*.detectors": whole(0),
+    "counts.*.rotated.*.unique_best": whole(0),
+    "counts.*.rotated.*.unique_paper": whole(0),
     "host": MAPPING,
     "host.probe": TEXT,
     "host.versions": MAPPING,

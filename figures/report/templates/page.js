@@ -120,6 +120,7 @@
       chip.style.setProperty("--tint", data.categories[unit.category] ?? "#888");
       line.append(chip, ` IoU ${number(unit.iou, 3)}${unit.detector ? "" : ", no detector"}`);
       words.append(line);
+      if (unit.verdict) words.append(make("p", unit.verdict, "verdict"));
     }
     if (unit.description !== null) {
       const line = make("p", `CLIP: ${unit.description} (${number(unit.similarity, 2)}) `);

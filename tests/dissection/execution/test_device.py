@@ -23,7 +23,7 @@ from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import best, detectors
 from dissection.overlap.iou import UNIONS, iou
 from dissection.overlap.stencils import Axis, Stencils, evaluate, masks, stencils
-from dissection.overlap.tally import Counts, Labels, _add, _hits, merge, no_counts
+from dissection.overlap.tally import Counts, Hits, Labels, _looked_up, add, merge, no_counts
 from tests.dissection import references
 from tests.dissection.probes import GRID, corner_images, counted, layer, write_probe
 
@@ -66,11 +66,10 @@ def fake_counted(mode, other):
     labels = Labels(planes, *per_image, torch.zeros(LABELS, dtype=torch.int64, device=other))
     image, total = torch.arange(2, device="cuda"), cuda_counts()
     runs = evaluate(cuda(2, *CELLS, UNITS), cuda(UNITS), cuda_stencils(mode))
-    area, hits = _hits(runs, image, labels, UNITS, 2)
+    area, pixels = _looked_up(runs, image, labels, UNITS, 2)
     some = where(area > 0)
-    parts = (part.index_select(0, some) for part in (area, hits))
-    _add(some % UNITS, image[some // UNITS], *parts, labels, total)
-    return total
+    area, pixels = (part.index_select(0, some) for part in (area, pixels))
+    return add(Hits(some % UNITS, image[some // UNITS], area, pixels), labels, total)
 
 
 def cuda_counts():
@@ -112,7 +111,7 @@ FAKE = {
     ),
     "kth largest": lambda mode, other: kth_largest(
         cuda(UNITS, 20),
-        3,
+        [3],
         lambda counts: counts,
         torch.zeros(UNITS, device=other),
         torch.zeros(UNITS, dtype=torch.int64, device="cuda"),

@@ -54,7 +54,7 @@ def start(maps, folder, quantile, advance=ignore, ranks=1, batch=3):
     for passed in found[1:]:
         for name, one in passed.thresholds.items():
             assert torch.equal(one, found[0].thresholds[name])
-    return {name: one.numpy() for name, one in found[0].thresholds.items()}
+    return {name: one[0].numpy() for name, one in found[0].thresholds.items()}
 
 
 def assert_exact(found, maps, folder, quantile):

@@ -25,7 +25,7 @@ from dissection.networks.loading import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.overlap.counting import Counting
 from tests.dissection.execution.test_device import Far, FarDevice, SameThread
-from tests.dissection.probes import corner_images, layer, write_probe
+from tests.dissection.probes import corner_images, layer, own, write_probe
 
 aten = torch.ops.aten
 TOTAL = torch.clone
@@ -194,7 +194,7 @@ def counted_on(device, probe, folder):
     """Count what a pass on the CPU left, on a device."""
     plan, store, found = passed("cpu", probe, folder)
     thresholds = {n: one.tail.threshold(TOTAL).to(device) for n, one in found.collectors.items()}
-    fold = Counting(probe, LAYERS, thresholds, found.tops)
+    fold = Counting(probe, LAYERS, own(thresholds), found.tops)
     fold_shards(store, plan.shards(), [fold], torch.device(device), lambda number: None)
     return fold
 
@@ -230,7 +230,7 @@ def test_the_waits_of_counting_a_shard_are_few(probe, tmp_path, same_thread):
         thresholds = {
             n: one.tail.threshold(TOTAL).to(Far.DEVICE) for n, one in found.collectors.items()
         }
-        fold = Counting(probe, LAYERS, thresholds, found.tops)
+        fold = Counting(probe, LAYERS, own(thresholds), found.tops)
         waits.calls.clear()
         fold_shards(store, plan.shards(), [fold], torch.device(Far.DEVICE), lambda number: None)
     shards = len(plan.shards()) * len(LAYERS)

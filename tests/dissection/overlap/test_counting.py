@@ -18,6 +18,7 @@ from tests.dissection.probes import (
     corner_images,
     counted,
     layer,
+    own,
     write_probe,
 )
 
@@ -156,12 +157,12 @@ def test_shards_without_a_top_image_add_no_mask(store, probe, thresholds):
     only = {
         n: Top(*(np.broadcast_to(a[:1, :1], (len(a), 1)) for a in top)) for n, top in tops.items()
     }
-    fold = Counting(probe, INFOS, thresholds, only)
+    fold = Counting(probe, INFOS, own(thresholds), only)
     parts = [fold.part(store.read(number)) for number in range(4)]
     for part in parts:
         fold.add(part)
     for info in INFOS:
         name = info.name
-        assert [len(part[name][1].unit) for part in parts].count(0) == 3
+        assert [len(part.layers[name].masks.unit) for part in parts].count(0) == 3
         np.testing.assert_array_equal(fold.masks[name][0, 0], whole.masks[name][0, 0])
         assert fold.masks[name].shape[1] == 1

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissection.overlap.stencils import evaluate, stencils
-from dissection.overlap.tally import Counts, Labels, count, merge, no_counts
+from dissection.overlap.tally import Counts, Labels, add, merge, no_counts, overlapped
 from tests.dissection import references
 from tests.dissection.probes import CATEGORIES, GRID, PRIMARY, corner_images, layer
 from tests.dissection.references import Shown
@@ -58,7 +58,7 @@ def counted(maps, threshold, labels, images=None, total=None):
     on = stencils(maps.shape[2:], GRID)
     total = total or no_counts(maps.shape[1], len(labels.primary), K, "cpu")
     runs = evaluate(cells, torch.from_numpy(threshold), on)
-    return count(runs, images, maps.shape[1], labels, total)
+    return add(overlapped(runs, images, maps.shape[1], labels), labels, total)
 
 
 def expected(maps, threshold, images, primary=PRIMARY):

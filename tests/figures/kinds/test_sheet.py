@@ -1,14 +1,21 @@
 """Unit sheets: the region outlined is where the unit is active, on the images of its top list."""
 
+from itertools import pairwise
+
 import h5py
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from dissection.results.scores import tops
+from figures.drawing import render
 from figures.inputs import Unit
 from figures.kinds import disagreements, sheet
 from figures.options import Options
-from figures.pictures import outlined, square
+from figures.pictures import PICTURE_DPI, outlined, square
+from figures.rows import HALF, row_of
+from figures.style import styled
+from figures.verdict import name_of, verdict
 
 
 def test_what_is_active_keeps_its_pixels_and_the_rest_is_dimmed(photograph):
@@ -93,3 +100,76 @@ def test_without_photographs_a_line_says_so(inputs):
         found = list(module.drawings(bare, Options()))
         assert found
         assert all("no photographs or top images of mini_" in one for one in found)
+
+
+def test_images_without_the_label_stand_below_the_top_images(sure):
+    unit = Unit("net", "l4", 7)
+    (drawing,) = sheet.drawings(sure, Options(sheets=0, units=(unit,)))
+    folder = sure.by("iou")[0].source
+    with h5py.File(folder / "scores.h5") as file:
+        here = file["layers/l4"]
+        top, without = here["top/image"][7], here["validity/without_image"][7]
+        value = here["validity/without_value"][7]
+    table = drawing.table
+    assert table[~table["without"]]["image"].tolist() == top.tolist()
+    assert table[table["without"]]["image"].tolist() == without[without >= 0].tolist()
+    np.testing.assert_allclose(table[table["without"]]["value"], value[without >= 0])
+    assert "the images without the label" in drawing.caption
+
+
+def test_pictures_without_the_label_are_plain_and_half_as_large(sure):
+    part = sure.by("iou")[0]
+    top, without = sure.tops(part, "l4"), sure.without_label(part, "l4")
+    row = row_of(sure, part, Unit("net", "l4", 7), top, sheet.ACROSS, without)
+    number = row.without.numbers[0]
+    plain = outlined(sure.photographs[part.source](number), None, side=HALF)
+    np.testing.assert_array_equal(row.without.pictures[0], plain)
+    large, small = sheet._strips(row, sheet.ACROSS)
+    assert large.shape == (154, 7 * 154, 3)
+    assert small.shape == (77, 7 * 154, 3)
+    assert sheet.size([row])[1] == pytest.approx(1.5 * 154 / PICTURE_DPI + 0.05)
+
+
+def test_a_unit_of_which_all_images_hold_the_label_has_no_such_line(sure):
+    part = sure.by("iou")[0]
+    without = sure.without_label(part, "l4")
+    none = without._replace(image=np.full_like(without.image, -1))
+    unit, top = Unit("net", "l4", 0), sure.tops(part, "l4")
+    assert row_of(sure, part, unit, top, 7, none).without is None
+    few = without._replace(image=np.where(np.arange(10) < 3, without.image, -1))
+    assert len(row_of(sure, part, unit, top, 7, few).without.pictures) == 3
+
+
+def test_a_sheet_says_how_far_each_label_can_be_believed(sure):
+    units = sure.by("iou")[0].layer("l4")
+    drawing = next(d for d in sheet.drawings(sure, Options(sheets=4)) if d.name.endswith("l4"))
+    for row in drawing.table.drop_duplicates("unit").itertuples():
+        one = units.iloc[row.unit]
+        assert row.label == one["label"]
+        assert row.said.endswith(verdict(one))
+    with styled():
+        texts = [t.get_text() for t in render(drawing).findobj(Text)]
+    written = " ".join(texts).replace("\N{NO-BREAK SPACE}", " ")
+    for unit in drawing.table["unit"].unique():
+        assert verdict(units.iloc[unit]) in written
+        assert name_of(units.iloc[unit]) in texts
+    assert sum(text.startswith("fires without ") for text in texts) == 4
+
+
+def test_lines_of_a_unit_do_not_overlap_and_end_within_its_pictures(sure):
+    for drawing in sheet.drawings(sure, Options(sheets=8)):
+        with styled():
+            figure = render(drawing)
+        (axes,) = (a for a in figure.axes if a.images)
+        renderer = figure.canvas.get_renderer()
+        boxes = [t.get_window_extent(renderer) for t in axes.texts if t.get_position()[0] == 0.02]
+        ends = sorted((box.y0, box.y1) for box in boxes)
+        assert all(low - high > -2.5 for (_, high), (low, _) in pairwise(ends))
+        assert max(box.x1 for box in boxes) < axes.transData.transform((1.6, 0))[0] + 6
+
+
+def test_a_run_that_tells_nothing_has_sheets_as_before(inputs):
+    drawing = next(d for d in sheet.drawings(inputs, Options(sheets=3)) if "layer4" in d.name)
+    assert "without" not in drawing.table
+    assert "chance" not in drawing.caption
+    assert drawing.table["said"].str.contains("IoU 0").all()

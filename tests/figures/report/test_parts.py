@@ -11,6 +11,7 @@ from PIL import Image
 from dissection.results.scores import tops
 from figures.report import browser, page, tables, thumbnails
 from figures.report.thumbnails import Thumbnails, runs
+from figures.verdict import verdict
 from tests.figures.drawable import given, labelling
 
 
@@ -100,3 +101,42 @@ def test_data_cannot_end_its_element():
     text = page._data({"label": "</script><script>alert(1)</script> & <!--"})
     assert not set("<>&") & set(text)
     assert json.loads(text) == {"label": "</script><script>alert(1)</script> & <!--"}
+
+
+def test_the_summary_says_what_chance_and_other_bases_give(sure):
+    part = sure.by("iou")[0]
+    table = next(tables.tables(sure))
+    for values, layer in zip(table.rows, ("l3", "l4"), strict=True):
+        row, counts = dict(zip(table.columns, values, strict=True)), part.counts[layer]
+        given = counts["expected_by_chance"]
+        assert row["layer"] == layer
+        assert row["expected by chance"] == f"{given['mean']:.1f} ± {given['sd']:.1f}"
+        both = counts["significant_detectors"]
+        assert row["significant"] == f"{both} ({counts['significant']})"
+        means = [
+            np.mean([one[name] for one in counts["rotated"]])
+            for name in ("detectors", "unique_best")
+        ]
+        assert row["rotated basis"] == f"{means[0]:g} / {means[1]:g}"
+    total = sum(part.counts[layer]["expected_by_chance"]["mean"] for layer in ("l3", "l4"))
+    assert f"are detectors ({total:.0f} expected by chance), of" in tables.statements(sure)[0]
+    assert "mean ± sd" in table.note
+
+
+def test_an_earlier_run_beside_a_believed_one_has_empty_cells(sure):
+    old = labelling("old", {"l": ["o car"]})
+    table = next(tables.tables(given(old, *sure.by("iou"))))
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert [first[n] for n in ("expected by chance", "significant", "rotated basis")] == [""] * 3
+    assert "expected by chance" not in next(tables.tables(given(old))).columns
+
+
+def test_rows_say_how_far_a_label_can_be_believed(sure, inputs):
+    found = browser.units(sure, Thumbnails())
+    rows = pd.DataFrame(found["units"], columns=found["fields"])
+    units = sure.by("iou")[0].units
+    assert rows["verdict"].tolist() == [verdict(one) for _, one in units.iterrows()]
+    assert rows["verdict"].str.contains("chance").all()
+    found = browser.units(inputs, Thumbnails())
+    rows = pd.DataFrame(found["units"], columns=found["fields"])
+    assert set(rows["verdict"]) == {""}
