@@ -73,16 +73,17 @@ def figures(drawn: Sequence[Drawn], seed: int = 0) -> dict[str, object]:
         units half of which are held-out shifts, mean over shifts and draws;
         ``false_discoveries_planted`` and ``found_planted``, the same where it is known which units
         see their concept, and the share of these that are found; ``named``, how often the label is
-        the population's, by class of stability.
+        the population's and its interval covers, by class of stability.
     """
     rng = np.random.default_rng(seed)
+    covered = np.concatenate([covers(one, narrowed=True) for one in drawn])
     held = np.concatenate([held_out(one.null).ravel() for one in drawn])
     mixed = [rate for one in drawn for rate in mixed_discoveries(one.null, one.iou, rng)]
     sure = [one for one in drawn if one.planted is not None]
     return {
         "draws": len(drawn),
         "units": sum(len(one.label) for one in drawn),
-        "coverage": _mean(np.concatenate([covers(one, narrowed=True) for one in drawn])),
+        "coverage": _mean(covered),
         "coverage_as_printed": _mean(np.concatenate([covers(one) for one in drawn])),
         "excess": _mean(np.concatenate([one.iou - one.true_iou for one in drawn])),
         "p_05": _mean(held <= 0.05),
@@ -97,6 +98,7 @@ def figures(drawn: Sequence[Drawn], seed: int = 0) -> dict[str, object]:
         "named": by_stability(
             np.concatenate([one.stability for one in drawn]),
             np.concatenate([one.label == one.true_label for one in drawn]),
+            covered,
         ),
     }
 
@@ -173,24 +175,25 @@ def false_share(q: np.ndarray, false: np.ndarray) -> float:
     return float((found & false).sum() / max(found.sum(), 1))
 
 
-def by_stability(stability: np.ndarray, right: np.ndarray) -> list[dict[str, object]]:
-    """Return how often labels are right in each class of stability.
+def by_stability(
+    stability: np.ndarray, right: np.ndarray, covered: np.ndarray
+) -> list[dict[str, float | None]]:
+    """Return how often labels are right and intervals cover in each class of stability.
 
     Parameters
     ----------
     stability : ndarray
         (U,).
-    right : ndarray
+    right, covered : ndarray
         (U,) bool.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, float | None]] = []
     for low, high in pairwise(CLASSES):
         above = stability > low if high == CLASSES[-1] else stability >= low
         below = stability <= high if high in CLASSES[-2:] else stability < high
         here = above & below
-        rows.append(
-            {"from": low, "to": high, "units": int(here.sum()), "right": _mean(right[here])}
-        )
+        row: dict[str, float | None] = {"from": low, "to": high, "units": int(here.sum())}
+        rows.append(row | {"right": _mean(right[here]), "coverage": _mean(covered[here])})
     return rows
 
 

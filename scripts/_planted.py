@@ -26,7 +26,9 @@ CELLS = 14
 _SIZE = 8
 _SHARES = (0.001, 0.04)
 """Of all pixels, what a label may cover that a unit at the published quantile can detect."""
-_SIGNAL = (1.0, 8.0)
+_HELD = 0.03
+"""Of all images, what must hold a label, so that draws of some hundreds hold it several times."""
+_SIGNAL = (0.5, 4.0)
 """How far a cell full of the label stands out, in standard deviations of the noise."""
 _BLOCK = 64
 
@@ -100,7 +102,7 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
     Raises
     ------
     ValueError
-        If no label covers as much of the set as a unit can detect.
+        If no label is in enough images and covers as much as a unit can detect.
     """
     rng = np.random.default_rng(seed)
     label = rng.choice(_detectable(probe), units)
@@ -124,15 +126,19 @@ def planted(probe: LabelledProbe, units: int, seed: int) -> Made:
 
 
 def _detectable(probe: LabelledProbe) -> np.ndarray:
-    """Return the labels that cover neither too little nor too much of all pixels."""
+    """Return the labels of enough images that cover neither too little nor too much."""
     pixels = len(probe) * probe.grid[0] * probe.grid[1]
     share = probe.labels.pixels / pixels
-    found = np.flatnonzero(probe.labels.known & (share >= _SHARES[0]) & (share <= _SHARES[1]))
+    _, label, _ = probe.contents(0, len(probe))
+    often = np.bincount(label, minlength=len(share)) >= _HELD * len(probe)
+    found = np.flatnonzero(
+        probe.labels.known & often & (share >= _SHARES[0]) & (share <= _SHARES[1])
+    )
     if not len(found):
         low, high = (f"{share:.1%}" for share in _SHARES)
         raise ValueError(
-            f"{probe.path} has no label on {low} to {high} of its pixels, which planted units "
-            "need; give another probe set"
+            f"{probe.path} has no label in {_HELD:.0%} of its images and on {low} to {high} of its "
+            "pixels, which planted units need; give another probe set"
         )
     return found
 

@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from dissection.activations.device.exactness import exact_convolutions
 from dissection.activations.device.uploading import pinned, sent, uploaded
 from dissection.activations.pooled import PoolingCollector
 from dissection.activations.quantile import tail_size
-from dissection.activations.rotation import orthogonal, rotated, twin
+from dissection.activations.rotation import orthogonal, rotated
 from dissection.activations.sampling import presumed_size, shards_of
 from dissection.activations.shards import Shard, ShardError, ShardStore, ShardWriter
 from dissection.activations.top import Top, no_images, with_block
@@ -58,8 +59,9 @@ class Plan(NamedTuple):
 
     def twins(self) -> dict[tuple[str, int], LayerInfo]:
         """Return the rotated twins, by the name of the layer and the seed of the basis."""
+        # no layer of a network can have such a name
         return {
-            (info.name, seed): twin(info, seed)
+            (info.name, seed): replace(info, name=f"{info.name}\trotated {seed}")
             for info in self.layers
             for seed in range(1, self.rotations + 1)
         }

@@ -5,15 +5,11 @@ concepts than the directions of a random orthogonal basis of the same space do, 
 something.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from dissection.networks.layouts import LayerInfo
-
-__all__ = ["orthogonal", "rotated", "twin"]
+__all__ = ["orthogonal", "rotated"]
 
 
 def orthogonal(units: int, seed: int) -> np.ndarray:
@@ -47,8 +43,3 @@ def rotated(maps: Tensor, turn: Tensor) -> Tensor:
     cells = maps.permute(0, 2, 3, 1).reshape(images, height * width, units)
     found = torch.bmm(cells, turn.t().expand(images, units, units))
     return found.view(images, height, width, units).permute(0, 3, 1, 2)
-
-
-def twin(info: LayerInfo, seed: int) -> LayerInfo:
-    """Return a layer's rotated twin; no layer of a network can have its name."""
-    return replace(info, name=f"{info.name}\trotated {seed}")

@@ -1,77 +1,163 @@
-"""The labels of a block of images, prepared for counting: label numbers made small."""
+"""The labels of a block of images, prepared for counting: sets of labels, numbered image by image.
+
+A pixel of Broden carries labels of several categories at once. An image has few different
+combinations of them, so a pixel's combination fits a byte, and what is counted for combinations is
+a small product of matrices away from what is counted for labels.
+"""
+
+import math
+from collections import OrderedDict
+from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from broden.planes import rows_of
 from broden.probe import LabelledProbe
 from dissection.activations.device.uploading import sent
 from dissection.overlap.tally import Labels
 
+__all__ = ["LabelSets", "SetReader", "label_sets", "labels_of"]
 
-class Contents:
-    """Which labels each image of a probe set holds, read once.
+KEPT_BYTES = 1 << 26
+"""Of the sets that were used last."""
+
+
+class LabelSets(NamedTuple):
+    """The labels of one image."""
+
+    code: np.ndarray
+    """(H·W,) uint8 or uint16, which set each pixel carries."""
+    label: np.ndarray
+    """(l,) int64 the labels that the image holds."""
+    member: np.ndarray
+    """(C, l) bool, which labels each set consists of."""
+
+
+def label_sets(planes: np.ndarray, whole: np.ndarray, labels: int) -> LabelSets:
+    """Return the sets of an image.
 
     Parameters
     ----------
-    probe : LabelledProbe
-        The set, of N images.
+    planes : ndarray
+        (P, H·W) label numbers, 0 for none; a pixel has a label in one plane only.
+    whole : ndarray
+        (w,) labels of the whole image, in no plane.
+    labels : int
+        L.
+
+    Examples
+    --------
+    >>> found = label_sets(np.array([[1, 1, 0], [2, 0, 0]]), np.array([3]), 4)
+    >>> found.code.tolist(), found.label.tolist()
+    ([2, 1, 0], [3, 1, 2])
+    >>> found.member.astype(int).tolist()
+    [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
     """
+    code, sets = np.zeros(planes.shape[1], np.int64), np.zeros((1, 0), np.int64)
+    for plane in planes:
+        own, values = _numbered(plane, labels)
+        pairs, kept = _numbered(code * len(values) + own, len(sets) * len(values))
+        first, second = np.divmod(kept, len(values))
+        code, sets = pairs, np.column_stack([sets[first], values[second]])
+    held = np.unique(sets)
+    held = held[held > 0]
+    inside = (sets[:, :, None] == held).any(1)
+    member = np.concatenate([np.ones((len(sets), len(whole)), bool), inside], 1)
+    narrow = np.uint8 if len(sets) <= 256 else np.uint16
+    return LabelSets(code.astype(narrow), np.concatenate([whole, held]), member)
 
-    def __init__(self, probe: LabelledProbe) -> None:
-        image, label, _ = probe.contents(0, len(probe))
-        self._label = label.astype(np.int32)
-        self._start = np.searchsorted(image, np.arange(len(probe) + 1))
 
-    def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return, for each label of each of n images, its image's place, its own, and itself."""
-        starts = self._start[images]
-        rows, image = rows_of(starts, self._start[images + 1])
-        return image, rows - starts[image], self._label[rows]
+def _numbered(values: np.ndarray, below: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the different values each is, and these, ascending."""
+    if below > 8 * len(values):
+        kept, place = np.unique(values, return_inverse=True)
+        return place, kept
+    there = np.zeros(below, bool)
+    there[values] = True
+    return (np.cumsum(there) - 1)[values], np.flatnonzero(there)
 
 
-def labels_of(
-    probe: LabelledProbe, held: Contents, images: np.ndarray, device: torch.device | str
-) -> Labels:
-    """Return what some images of a probe set show.
+class SetReader:
+    """Read the sets of a probe set's images, those used last but once.
 
     Parameters
     ----------
     probe : LabelledProbe
         Where the labels are.
-    held : Contents
-        Of the set.
+    """
+
+    def __init__(self, probe: LabelledProbe) -> None:
+        self._probe, self._lock = probe, Lock()
+        self._most = max(1, KEPT_BYTES // math.prod(probe.grid))
+        self._kept: OrderedDict[int, LabelSets] = OrderedDict()
+
+    def of(self, images: np.ndarray) -> dict[int, LabelSets]:
+        """Return the sets of some images."""
+        numbers = np.unique(images).tolist()
+        with self._lock:
+            found = {image: self._kept[image] for image in numbers if image in self._kept}
+        missing = [image for image in numbers if image not in found]
+        if missing:
+            read = dict(zip(missing, self._read(missing), strict=True))
+            found |= read
+            with self._lock:
+                self._kept |= read
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return found
+
+    def _read(self, images: list[int]) -> list[LabelSets]:
+        block = self._probe.label_block(np.array(images))
+        planes = block.planes.reshape(len(block.planes), math.prod(self._probe.grid))
+        labels = len(self._probe.labels)
+        ends = np.searchsorted(block.image, np.arange(len(images) + 1))
+        of_whole = np.searchsorted(block.whole_image, np.arange(len(images) + 1))
+        return [
+            label_sets(
+                planes[ends[i] : ends[i + 1]],
+                block.whole_label[of_whole[i] : of_whole[i + 1]],
+                labels,
+            )
+            for i in range(len(images))
+        ]
+
+
+def labels_of(
+    probe: LabelledProbe,
+    images: np.ndarray,
+    over: np.ndarray,
+    sets: dict[int, LabelSets],
+    device: torch.device | str,
+) -> Labels:
+    """Return what some images of a probe set show, and what they are laid over.
+
+    Parameters
+    ----------
+    probe : LabelledProbe
+        Where the labels are.
     images : ndarray
         (N,) int64 the images of the block.
+    over : ndarray
+        (N, R) int64 the partners of each.
+    sets : dict of int to LabelSets
+        Of the images and partners.
     device : torch.device or str
         Where the counts will be taken.
     """
-    block = probe.label_block(images)
-    image, place, label = held.of(images)
-    code = place + 1
-    width = int(code.max(initial=0)) + 1
-    lookup = np.zeros((len(images), len(probe.labels)), np.uint8 if width <= 256 else np.int16)
-    lookup[image, label] = code
-    table = np.zeros((len(images), width), np.int64)
-    table[image, code] = label
-    whole = np.zeros_like(table)
-    whole[block.whole_image, lookup[block.whole_image, block.whole_label]] = 1
-    number = np.bincount(block.image, minlength=len(images))
-    parts = (
-        _coded(block.planes, block.image, lookup),
-        np.cumsum(number) - number,
-        number,
-        table,
-        whole,
-        probe.presence[images].astype(np.int64),
-        np.asarray(probe.labels.primary, np.int64),
-    )
-    return Labels(*(sent(part, device) for part in parts))
-
-
-def _coded(planes: np.ndarray, image: np.ndarray, lookup: np.ndarray) -> np.ndarray:
-    """Return planes (P, H, W) of label numbers as (P + 1, H·W) codes, the last one empty."""
-    coded = np.zeros((len(planes) + 1, planes[0].size if len(planes) else 1), lookup.dtype)
-    for plane, owner, target in zip(planes, image, coded, strict=False):
-        np.take(lookup[owner], plane.ravel(), out=target)
-    return coded
+    different, place = np.unique(np.column_stack([images, over]), return_inverse=True)
+    place = place.reshape(len(images), -1)
+    read = [sets[image] for image in different.tolist()]
+    most = max(len(one.member) for one in read), max(len(one.label) for one in read)
+    member, label = np.zeros((len(read), *most)), np.zeros((len(read), most[1]), np.int64)
+    for at, one in enumerate(read):
+        member[at, : len(one.member), : len(one.label)] = one.member
+        label[at, : len(one.label)] = one.label
+    narrow = np.uint8 if most[0] <= 256 else np.int16
+    code: np.ndarray = np.empty((len(images), len(read[0].code), place.shape[1]), narrow)
+    for row, own in zip(code, place, strict=True):
+        for shift, at in enumerate(own):
+            row[:, shift] = read[at].code
+    presence = probe.presence[images].astype(np.int64)
+    primary = np.asarray(probe.labels.primary, np.int64)
+    return Labels(*(sent(part, device) for part in (code, place, member, label, presence, primary)))

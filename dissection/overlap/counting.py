@@ -14,7 +14,7 @@ from dissection.activations.device.unpacking import chunk_cells, unpacked
 from dissection.activations.shards import Shard, Wanted
 from dissection.activations.top import Top
 from dissection.networks.layouts import Grid, LayerInfo
-from dissection.overlap.coding import Contents, labels_of
+from dissection.overlap.coding import SetReader, labels_of
 from dissection.overlap.stencils import Level, Runs, Stencils, evaluate_levels, stencils
 from dissection.overlap.tally import (
     Counts,
@@ -74,7 +74,7 @@ class Part(NamedTuple):
     """What a shard adds."""
 
     labels: Labels
-    """Without its planes."""
+    """Without its codes."""
     first: Tensor
     """(N,) int64 group of each image."""
     layers: dict[str, LayerPart]
@@ -119,7 +119,7 @@ class Counting:
         group: np.ndarray | None = None,
         evidence: Evidence | None = None,
     ) -> None:
-        self._probe, self._contents = probe, Contents(probe)
+        self._probe, self._sets = probe, SetReader(probe)
         self._group = np.zeros(len(probe), np.int64) if group is None else group
         self.evidence = evidence
         self._layers = {
@@ -158,14 +158,19 @@ class Counting:
     def part(self, shard: Shard) -> Part:
         """Return the counts of a shard, and the masks of its images."""
         device = next(iter(self._layers.values())).threshold.own.device
-        shown = labels_of(self._probe, self._contents, shard.images, device)
-        block = None if self.evidence is None else self.evidence.block(shard)
+        images, evidence = shard.images, self.evidence
+        over = np.zeros((len(images), 0), np.int64)
+        if evidence is not None:
+            over = evidence.pairs.partner[:, images].T
+        sets = self._sets.of(np.column_stack([images, over]))
+        shown = labels_of(self._probe, images, over, sets, device)
+        block = None if evidence is None else evidence.block(shard, sets)
         layers = {
-            name: _counted(shard.layers[name], one, shard.images, shown, self.evidence, block)
+            name: _counted(shard.layers[name], one, images, shown, evidence, block)
             for name, one in self._layers.items()
         }
         first = torch.from_numpy(self._group[shard.images]).to(device)
-        return Part(shown._replace(planes=shown.planes[-1:]), first, layers, block)
+        return Part(shown._replace(code=shown.code[:0]), first, layers, block)
 
     def add(self, part: Part) -> None:
         """Add the counts of a shard and keep its masks."""
@@ -206,18 +211,21 @@ def _counted(
     evidence: Evidence | None,
     partners: Block | None,
 ) -> LayerPart:
-    """Count a layer's active pixels in one shard, images with equally many planes together."""
+    """Count a layer's active pixels in one shard."""
     units, device = len(layer.threshold.own), layer.threshold.own.device
     ranks = None if layer.top is None else _ranks(layer.top, block)
-    found, masks, pixels = [], [], shown.planes.shape[1]
+    found, masks, pixels = [], [], shown.code.shape[1]
     believed = None
     if evidence is not None and layer.threshold.levels:
         believed = evidence.part(units)
-    for images in torch.argsort(shown.number.cpu(), stable=True).split(_together(layer, device)):
+    if believed is None:
+        shown = shown._replace(code=shown.code[:, :, :1].contiguous(), partner=shown.partner[:, :1])
+    for images in torch.arange(len(block)).split(_together(layer, device)):
         maps = unpacked(cells, layer.grid, images.numpy(), device)
         runs, lines = _active(maps, layer)
         image = images.to(device)
-        found.append(overlapped(runs, image, units, shown))
+        shifted = None if believed is None else believed.shifted
+        found.append(overlapped(runs, image, units, shown, shifted))
         if ranks is not None:
             masks.append(_masks(runs, ranks[images.numpy()], pixels))
         if believed is not None and evidence is not None and partners is not None:

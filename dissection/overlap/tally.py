@@ -5,6 +5,7 @@ those of the whole, bit for bit. The three union rules differ only in which imag
 pixels count in, and are counted together.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -51,62 +52,163 @@ def merge(first: Counts, second: Counts) -> Counts:
 
 
 class Labels(NamedTuple):
-    """What a block of N images shows, in codes: code c of image n is the label ``label[n, c]``."""
+    """What N images show, and the partners whose labels they are laid over: S of D images each.
 
-    planes: Tensor
-    """(P + 1, H·W) uint8 or int16 codes, the planes of image 0 first; 0 is unlabelled. A pixel has
-    a label once, however many planes its image has. The last plane is empty."""
-    first: Tensor
-    """(N,) int64 first plane of each image."""
-    number: Tensor
-    """(N,) int64 planes of each image."""
+    The first of the S is the image itself. `coding.labels_of` makes them.
+    """
+
+    code: Tensor
+    """(N, H·W, S) uint8 or int16, which set of labels each pixel carries in each of them."""
+    partner: Tensor
+    """(N, S) int64 which of the D images they are."""
+    member: Tensor
+    """(D, C, l) float64, 1 where a set of the image holds its label."""
     label: Tensor
-    """(N, C) int64 label number of each code, 0 for code 0 and for codes the image does not use."""
-    whole: Tensor
-    """(N, C) int64, 1 where the code's label covers the whole image."""
+    """(D, l) int64 label number of each of the image's labels, 0 where it has fewer."""
     presence: Tensor
     """(N, K) int64, 1 where the image holds a label of that primary category."""
     primary: Tensor
     """(L,) int64 primary category of each label."""
 
+    def own(self, image: Tensor) -> Tensor:
+        """Return the labels (A, l) of images (A,) of the block."""
+        return self.label.index_select(0, self.partner[:, 0].index_select(0, image))
+
 
 class Hits(NamedTuple):
-    """What A maps with an active pixel overlap of the labels of their images."""
+    """What A maps overlap of the labels of their images."""
 
     unit: Tensor
     """(A,) int64."""
     image: Tensor
-    """(A,) int64 image of the block."""
+    """(A,) int64 image of the block, ascending."""
     area: Tensor
     """(A,) int64 active pixels."""
     pixels: Tensor
-    """(A, C) int64 active pixels that carry the label of each code of the image."""
+    """(A, l) int64 active pixels that carry each label of the image."""
 
 
-def overlapped(runs: Runs, image: Tensor, units: int, labels: Labels) -> Hits:
+def overlapped(
+    runs: Runs, image: Tensor, units: int, labels: Labels, shifted: Tensor | None = None
+) -> Hits:
     """Return what the active pixels of some images overlap.
-
-    Images with equally many planes are best looked at together: each is looked up in as many as
-    the image with most of them has.
 
     Parameters
     ----------
     runs : Runs
         Where the maps of n images exceed their thresholds, from `stencils.evaluate`.
     image : Tensor
-        (n,) int64 which images of the block they are, none twice.
+        (n,) int64 which images of the block they are, ascending.
     units : int
         U.
     labels : Labels
         Of a block of N images.
+    shifted : Tensor, optional
+        (S - 1, U, L) int32, to which what they overlap of the labels of each partner is added.
     """
-    slots = max(1, int(labels.number[image].max()))
-    area, pixels = _looked_up(runs, image, labels, units, slots)
-    some = where(area > 0)
-    area, pixels = area.index_select(0, some), pixels.index_select(0, some)
-    image = image.index_select(0, some // units)
-    label, whole = (part.index_select(0, image) for part in (labels.label, labels.whole))
-    return Hits(some % units, image, area, (pixels + whole * area[:, None]) * (label > 0))
+    active, row = rows(runs, len(image) * units)
+    of_row, unit = image.index_select(0, active // units), active % units
+    hits = bins(runs, row, of_row, labels, labels.code.shape[2])
+    pixels = torch.zeros(len(active), labels.label.shape[1], dtype=torch.int64, device=image.device)
+    for which, found, label in by_image(hits, of_row, units, labels, labels.partner):
+        pixels[which] = found[0].to(torch.int64)
+        if shifted is not None:
+            add_found(shifted, unit[which], found[1:], label[1:])
+    # each active pixel is of one set
+    return Hits(unit, of_row, hits[:, 0].sum(1), pixels)
+
+
+def rows(runs: Runs, maps: int) -> tuple[Tensor, Tensor]:
+    """Return the maps that count, (A,) int64 ascending, and of each run which of them it is in.
+
+    On the CPU those that have runs; on a device all, because asking would wait.
+    """
+    if runs.map.device.type != "cpu":
+        return torch.arange(maps, device=runs.map.device), runs.map
+    there = torch.zeros(maps, dtype=torch.bool)
+    there[runs.map] = True
+    active = where(there)
+    number = torch.zeros(maps, dtype=torch.int64)
+    number[active] = torch.arange(len(active))
+    return active, number.index_select(0, runs.map)
+
+
+def bins(runs: Runs, row: Tensor, image: Tensor, labels: Labels, shifts: int) -> Tensor:
+    """Return the active pixels of A maps on each set of the labels of S partners, (A, S, C) int64.
+
+    Parameters
+    ----------
+    runs, row
+        As in `rows`.
+    image : Tensor
+        (A,) int64 of each map.
+    labels, shifts
+        Of the block, and how many of its partners, S.
+    """
+    pixels, sets = labels.code.shape[1], labels.member.shape[1]
+    place = runs.pixels((image * pixels).index_select(0, row))
+    codes = labels.code.view(-1, labels.code.shape[2]).index_select(0, place)
+    narrow = torch.int32 if len(image) * shifts * sets < 2**31 else torch.int64
+    base = repeat((row * (shifts * sets)).to(narrow), runs.length)
+    steps = torch.arange(0, shifts * sets, sets, dtype=narrow, device=codes.device)
+    found = (base[:, None] + steps).add_(codes[:, :shifts])
+    hits = torch.bincount(found.view(-1), minlength=len(image) * shifts * sets)
+    return hits.view(len(image), shifts, sets)
+
+
+def by_image(
+    hits: Tensor, image: Tensor, units: int, labels: Labels, partner: Tensor
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield what maps overlap of the labels of their image's partners, image by image.
+
+    On a device all images come at once.
+
+    Parameters
+    ----------
+    hits : Tensor
+        (A, S, C) int64 pixels of A maps on the sets of their image's partners.
+    image : Tensor
+        (A,) int64 of each map, ascending.
+    units : int
+        U.
+    labels : Labels
+        Of a block of images.
+    partner : Tensor
+        (N, S) int64 which images the partners are.
+
+    Yields
+    ------
+    which : slice
+        Some of the maps, a of them.
+    found : Tensor
+        (S, a, l) float64 pixels under each label, whole numbers.
+    label : Tensor
+        (S, 1, l) int64, or (S, a, l) where they are of several images.
+    """
+    if hits.device.type != "cpu":
+        _, shifts, sets = hits.shape
+        others = partner.index_select(0, image[::units])
+        member, label = labels.member[others], labels.label[others]
+        cells = hits.view(-1, units, shifts, sets).transpose(1, 2).double()
+        found = (cells @ member).transpose(0, 1).flatten(1, 2)
+        yield slice(0, len(hits)), found, label.transpose(0, 1).repeat_interleave(units, 1)
+        return
+    kept, counts = torch.unique_consecutive(image, return_counts=True)
+    at = 0
+    for one, count in zip(kept.tolist(), counts.tolist(), strict=True):
+        which, others = slice(at, at + count), partner[one]
+        member = labels.member.index_select(0, others)
+        found = hits[which].transpose(0, 1).double() @ member
+        yield which, found, labels.label.index_select(0, others)[:, None]
+        at += count
+
+
+def add_found(total: Tensor, unit: Tensor, found: Tensor, label: Tensor) -> None:
+    """Add what `by_image` found of some units, (a,) int64, to (S, U, L) int32, in place."""
+    shifts, units, labels = total.shape
+    step = torch.arange(shifts, device=total.device)[:, None, None] * (units * labels)
+    cell = step + unit[:, None] * labels + label
+    total.view(-1).index_add_(0, cell.view(-1), found.to(total.dtype).view(-1))
 
 
 def add(hits: Hits, labels: Labels, total: Counts, first: Tensor | None = None) -> Counts:
@@ -121,7 +223,7 @@ def add(hits: Hits, labels: Labels, total: Counts, first: Tensor | None = None) 
     first : Tensor, optional
         (N,) int64, the first row of each image's group; 0 by default.
     """
-    label, holds = (part.index_select(0, hits.image) for part in (labels.label, labels.presence))
+    label, holds = labels.own(hits.image), labels.presence.index_select(0, hits.image)
     row = hits.unit if first is None else hits.unit + first.index_select(0, hits.image)
     under = torch.zeros_like(holds).scatter_add(1, labels.primary[label], hits.pixels) > 0
     cell = row[:, None] * total.intersection.shape[1] + label
@@ -135,27 +237,5 @@ def add(hits: Hits, labels: Labels, total: Counts, first: Tensor | None = None) 
 
 def add_images(hits: Hits, labels: Labels, total: Tensor) -> None:
     """Add to (U, L) int32, in place, in how many images a unit and a label overlap."""
-    cell = hits.unit[:, None] * total.shape[1] + labels.label.index_select(0, hits.image)
+    cell = hits.unit[:, None] * total.shape[1] + labels.own(hits.image)
     total.view(-1).scatter_add_(0, cell.view(-1), (hits.pixels > 0).to(total.dtype).view(-1))
-
-
-def _looked_up(
-    runs: Runs, image: Tensor, labels: Labels, units: int, slots: int
-) -> tuple[Tensor, Tensor]:
-    """Return the active pixels of each map (N·U,) and those under each code of its image."""
-    maps, codes, size = len(image) * units, labels.label.shape[1], labels.planes.shape[1]
-    narrow = max(maps * codes, labels.planes.numel()) < 2**31
-    dtype = torch.int32 if narrow else torch.int64
-    bucket = repeat((runs.map * codes).to(dtype), runs.length)
-    planes = torch.arange(slots, device=image.device)[:, None]
-    there = labels.number.index_select(0, image) > planes
-    plane = torch.where(there, labels.first.index_select(0, image) + planes, len(labels.planes) - 1)
-    start = (plane * size).to(dtype).repeat_interleave(units, 1)
-    area = hits = torch.zeros(maps, codes, dtype=torch.int64, device=image.device)
-    for slot in range(slots):
-        pixel = runs.pixels(start[slot].index_select(0, runs.map))
-        code = labels.planes.view(-1).index_select(0, pixel)
-        found = torch.bincount(bucket + code, minlength=maps * codes).view(maps, codes)
-        area, hits = found if slot == 0 else area, hits + found
-    # each active pixel has one code in the first plane
-    return area.sum(1), hits

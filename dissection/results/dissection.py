@@ -43,7 +43,8 @@ class Dissection:
         The run card: settings, definitions, counts, host and times.
     units : DataFrame or None
         One row a unit: layer, unit, label, category, iou, detector, threshold, and the label and
-        IoU of every category. None where only CLIP labelled.
+        IoU of every category; where the run tells how far its labels can be believed also
+        `schema.VALIDITY_COLUMNS`. None where only CLIP labelled.
     concepts : DataFrame or None
         One row a layer and label: how many units carry it. None likewise.
     descriptions : DataFrame or None
@@ -104,7 +105,9 @@ class Dissection:
             One of `layers`.
         name : str
             ``threshold``, ``intersection``, ``iou/`` or ``area/`` with ``category``, ``mask`` or
-            ``all``, ``top/image`` or ``top/value``. Columns are label numbers, 0 the unlabelled.
+            ``all``, ``top/image`` or ``top/value``; of a run with validity also ``validity/``,
+            ``sensitivity/`` and ``rotated/`` with what `schema` lists. Columns are label numbers,
+            0 the unlabelled.
 
         Raises
         ------
@@ -121,8 +124,11 @@ class Dissection:
                     f"layer {layer} has no array {name!r}; such as threshold, iou/category, "
                     "top/image"
                 )
-            axes = [None] * (found.ndim - 1)
-            return array(file, schema.member(layer, name), "fiu", (self._units(layer), *axes))
+            axis = schema.UNIT_AXIS.get(name, 0)
+            shape: list[int | None] = [None] * max(found.ndim, 0 if axis is None else axis + 1)
+            if axis is not None:
+                shape[axis] = self._units(layer)
+            return array(file, schema.member(layer, name), "fiu", shape)
 
     def similarity(self, layer: str) -> pd.DataFrame:
         """Return how similar each unit of a layer is to each concept: a row a unit.

@@ -119,6 +119,14 @@ TOP_SIMILARITY = "top/similarity"
 TOP_IMAGE = "top/image"
 TOP_VALUE = "top/value"
 
+UNIT_AXIS = {
+    **dict.fromkeys((NULL, CANDIDATE_INTERSECTION, CANDIDATE_AREA, ROTATED_IOU, ROTATED_LABEL), 1),
+    **dict.fromkeys((SENSITIVITY_QUANTILE, SENSITIVITY_CUT, SENSITIVITY_DETECTORS), None),
+    **dict.fromkeys((SENSITIVITY_UNIQUE, SENSITIVITY_EXPECTED, SENSITIVITY_SHIFTS), None),
+    ROTATED_SEED: None,
+}
+"""Which axis of an array has the units of its layer, where it is not the first; None: none has."""
+
 #: Score matrices compress well, and level 1 is as small as any within a few percent.
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 

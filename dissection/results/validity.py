@@ -79,7 +79,7 @@ class Without(NamedTuple):
 
 def believed(labelling: Labelling) -> bool:
     """Tell whether a labelling says of each unit how far its label can be believed."""
-    return {"chance_iou", "q"} <= set(labelling.units)
+    return {"iou_low", "iou_high", "chance_iou", "q"} <= set(labelling.units)
 
 
 def expected(labelling: Labelling, layer: str) -> Expected | None:

@@ -7,6 +7,7 @@ import pandas as pd
 from dissection.crosscheck.findings import Findings
 from dissection.results.labelling import Labelling
 from dissection.results.scores import Tops
+from figures import captions
 from figures.drawing import Drawing
 from figures.inputs import Inputs, Unit
 from figures.kinds import agreement, sheet
@@ -55,8 +56,10 @@ def _row(inputs: Inputs, labelling: Labelling, one, top: Tops) -> Row:
     """Return the row of a sheet for a row of `rows`: both labels, then where and how sure."""
     unit = Unit(labelling.name, one.layer, one.unit)
     row = row_of(inputs, labelling, unit, top, sheet.ACROSS)
-    lines = (f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}", f"IoU {one.iou:.3f}")
-    return row._replace(title=f"IoU: {one.iou_label}", lines=lines)
+    lines = [f"CLIP: {one.clip_label}", f"{one.layer}, unit {one.unit}"]
+    # the verdict tells it too
+    lines += [] if row.verdict else [f"IoU {one.iou:.3f}"]
+    return row._replace(title=f"IoU: {one.iou_label}", lines=tuple(lines))
 
 
 def _merged(shown: list[Row], table: pd.DataFrame) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def _drawing(check: Findings, table: pd.DataFrame, shown: list[Row], rule: str) 
         f"{len(shown)} of {total} units that both labelers are confident of (detectors of which "
         "neither score is in the lower half of its layer) and call differently, by rising cosine "
         "of the two labels; each label by IoU once. Outlined: the region above the threshold. "
-        f"{rule}",
+        f"{captions.VERDICT + ' ' if any(row.verdict for row in shown) else ''}{rule}",
         _merged(shown, table),
         sheet.size(shown),
         lambda figure: sheet.paint(figure, shown),

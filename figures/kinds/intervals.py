@@ -1,4 +1,4 @@
-"""The IoU of every unit with its 95% interval, beside the IoU that chance gives its label."""
+"""The IoU of every unit with its 95% interval, beside the IoU that chance gives."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 
+from dissection.results import validity
 from dissection.results.labelling import Labelling
-from dissection.results.validity import believed
 from figures import captions, panels
 from figures.drawing import Drawing
 from figures.inputs import Inputs
@@ -19,15 +19,15 @@ from figures.verdict import SIGNIFICANT
 
 __all__ = ["draw", "drawings", "rows"]
 
-_MORE = "#8e9aa7"
-"""The interval of a unit that is more than chance."""
+_MORE, _LABEL = "#8e9aa7", "#eebf93"
+"""The interval of a unit that is more than chance; what chance gives its label."""
 
 
 def drawings(inputs: Inputs, options: Options) -> Iterator[Drawing | str]:
     """Yield a figure for each network whose run tells intervals."""
     yield from inputs.missing_for("intervals")
     for labelling in inputs.by("iou"):
-        if believed(labelling):
+        if validity.believed(labelling):
             yield _drawing(labelling)
         else:
             yield f"intervals of {labelling.name}: {labelling.source} does not tell them"
@@ -39,17 +39,21 @@ def rows(labelling: Labelling) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        layer, rank (from 1), unit, label, iou, low, high (of the interval), chance (IoU of the
-        label), q.
+        layer, rank (from 1), unit, label, iou, low, high (of the interval), chance (expected IoU
+        of the label), best_by_chance (the mean over the shifts of the highest IoU of all labels,
+        NaN where nothing tells), q.
     """
     names = {"score": "iou", "iou_low": "low", "iou_high": "high", "chance_iou": "chance"}
     table = labelling.units.rename(columns=names)
     parts = []
     for layer in labelling.layers:
         part = table[table["layer"] == layer]
+        null = validity.null(labelling.source, layer, len(part))
+        part = part.assign(best_by_chance=np.nan if null is None else null.mean(axis=0))
         part = part.sort_values("iou", ascending=False, kind="stable", ignore_index=True)
         parts.append(part.assign(rank=part.index + 1))
-    columns = ["layer", "rank", "unit", "label", "iou", "low", "high", "chance", "q"]
+    columns = ["layer", "rank", "unit", "label", "iou", "low", "high", "chance", "best_by_chance"]
+    columns += ["q"]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
@@ -72,8 +76,8 @@ def draw(axes: Axes, table: pd.DataFrame, limit: float) -> Axes:
         part = table[chosen]
         axes.vlines(part["rank"], part["low"], part["high"], color=tint, linewidth=width)
     size = float(np.clip(220 / len(table), 0.9, 3.0))
-    axes.plot(table["rank"], table["chance"], ".", color=BY_CHANCE, markersize=size)
-    axes.plot(table["rank"], table["iou"], ".", color=INK, markersize=size)
+    for column, tint in (("chance", _LABEL), ("best_by_chance", BY_CHANCE), ("iou", INK)):
+        axes.plot(table["rank"], table[column], ".", color=tint, markersize=size)
     axes.axhline(limit, color=LIMIT, linewidth=0.9, linestyle="--", zorder=0)
     axes.set_xlim(1 - 0.02 * len(table) - 0.5, len(table) * 1.02 + 0.5)
     axes.set_ylim(bottom=0)
@@ -100,7 +104,8 @@ def _drawing(labelling: Labelling) -> Drawing:
             Line2D([], [], color=INK, marker=".", linestyle="", label="IoU"),
             Line2D([], [], color=_MORE, linewidth=2.5, label="95% interval"),
             Line2D([], [], color=CHANCE, linewidth=2.5, label="of what is no better than chance"),
-            Line2D([], [], color=BY_CHANCE, marker=".", linestyle="", label="by chance"),
+            Line2D([], [], color=BY_CHANCE, marker=".", linestyle="", label="best label by chance"),
+            Line2D([], [], color=_LABEL, marker=".", linestyle="", label="same label by chance"),
         ]
         panels.legend(figure, handles, "outside upper left", 1.6)
 
@@ -111,8 +116,9 @@ def _drawing(labelling: Labelling) -> Drawing:
         f"{captions.units([labelling])} Lines: the 95% interval of the IoU of the label that a "
         "unit has, from leaving out groups of images; it does not tell whether the label is the "
         "best. Pale: units of which the best label is no better than chance "
-        f"(q > {SIGNIFICANT:g}). By chance: the IoU of the same label when the map lies over "
-        "other images with labels of the same categories. Dashed: the threshold of a detector. "
+        f"(q > {SIGNIFICANT:g}). By chance: the highest IoU of all labels, and that of "
+        "the same label, when the map lies over other images with labels of the same categories "
+        "(means). Dashed: the threshold of a detector. "
         f"{captions.detector_rule([labelling])}",
         table,
         (max(2.8 * across, 5.0), -(-len(layers) // across) * 1.95 + 0.3),

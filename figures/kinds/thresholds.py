@@ -177,4 +177,4 @@ def _shifts(table: pd.DataFrame) -> str:
     least, most = table["shifts"].min(), table["shifts"].max()
     if least == most:
         return f"mean of {most:,} shifts"
-    return f"mean of {least:,} to {most:,} shifts; none where there is no number"
+    return f"mean of {least:,} to {most:,} shifts{'' if least else '; none where no number is'}"

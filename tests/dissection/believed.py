@@ -170,3 +170,23 @@ def _counts(table, made):
         },
         "detectors_sd": 3.1, "unique_sd": 1.2, "rotated": turned, "alone": 2,
     }  # fmt: skip
+
+
+def bare(folder):
+    """Take from a run of ours all that an earlier one, or `--validity none`, does not write."""
+    units = pd.read_csv(folder / "units.csv", keep_default_na=False)
+    last = [name for name in units if name.endswith("-iou")][-1]
+    units.loc[:, :last].to_csv(folder / "units.csv", index=False)
+    card = json.loads((folder / "run.json").read_text())
+    kept = ("units", "detectors", "unique_best", "unique_paper")
+    card["counts"] = {n: {k: c[k] for k in kept} for n, c in card["counts"].items()}
+    for name in ("shifts", "rotations", "quantiles"):
+        del card["settings"][name]
+    card["settings"]["validity"] = "none"
+    (folder / "run.json").write_text(json.dumps(card))
+    with h5py.File(folder / "scores.h5", "r+") as file:
+        del file["validity"]
+        for layer in card["settings"]["layers"]:
+            for name in ("validity", "sensitivity", "rotated"):
+                del file[f"layers/{layer}/{name}"]
+    return folder

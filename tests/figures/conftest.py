@@ -46,13 +46,22 @@ def inputs(runs) -> Inputs:
 @pytest.fixture(scope="session")
 def sure(probe, tmp_path_factory) -> Inputs:
     """Return a run that says how far its labels can be believed, with photographs."""
+    return _believed(probe, tmp_path_factory.mktemp("sure") / "run")
+
+
+@pytest.fixture(scope="session")
+def unsure(probe, tmp_path_factory) -> Inputs:
+    """Return the same run without anything that says so."""
+    return _believed(probe, tmp_path_factory.mktemp("unsure") / "run", believed.bare)
+
+
+def _believed(probe, folder, change=lambda folder: folder) -> Inputs:
     from dissection.results.photographs import source
 
     with ProbeSet(probe) as found:
         known = {"name": "mini", "images": len(found), "digest": found.digest, "path": probe}
-    folder = tmp_path_factory.mktemp("sure") / "run"
-    believed.run(folder, {"l3": 12, "l4": 20}, "net", probe=known)
-    return read([folder], lambda labelling: source(labelling, None))
+    run = change(believed.run(folder, {"l3": 12, "l4": 20}, "net", probe=known))
+    return read([run], lambda labelling: source(labelling, None))
 
 
 @pytest.fixture

@@ -129,13 +129,15 @@ def test_q_at_the_level_is_found_and_q_of_nothing_is_not():
 def test_names_are_counted_by_class_of_stability():
     stability = np.array([0, 0.49, 0.5, 0.79, 0.8, 0.95, 0.951, 1.0, 1.0])
     right = np.array([0, 1, 1, 1, 0, 0, 1, 1, 0], bool)
-    assert by_stability(stability, right) == [
-        {"from": 0.0, "to": 0.5, "units": 2, "right": 0.5},
-        {"from": 0.5, "to": 0.8, "units": 2, "right": 1.0},
-        {"from": 0.8, "to": 0.95, "units": 2, "right": 0.0},
-        {"from": 0.95, "to": 1.0, "units": 3, "right": pytest.approx(2 / 3)},
+    covered = np.array([1, 1, 0, 0, 1, 0, 0, 0, 1], bool)
+    third = pytest.approx(1 / 3)
+    assert by_stability(stability, right, covered) == [
+        {"from": 0.0, "to": 0.5, "units": 2, "right": 0.5, "coverage": 1.0},
+        {"from": 0.5, "to": 0.8, "units": 2, "right": 1.0, "coverage": 0.0},
+        {"from": 0.8, "to": 0.95, "units": 2, "right": 0.0, "coverage": 0.5},
+        {"from": 0.95, "to": 1.0, "units": 3, "right": pytest.approx(2 / 3), "coverage": third},
     ]
-    assert by_stability(stability[:1], right[:1])[3]["right"] is None
+    assert by_stability(stability[:1], right[:1], covered[:1])[3]["right"] is None
 
 
 def test_too_few_shifts_tell_nothing_and_fail_nothing():

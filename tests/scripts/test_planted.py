@@ -99,5 +99,7 @@ def test_runs_dissect_planted_units(probe, made):
 
 def test_a_set_without_small_labels_is_refused(probe, monkeypatch):
     monkeypatch.setattr("_planted._SHARES", (0.9, 1.0))
-    with pytest.raises(ValueError, match="no label on 90.0% to 100.0% of its pixels"):
+    with pytest.raises(
+        ValueError, match="no label in 3% of its images and on 90.0% to 100.0% of its"
+    ):
         planted(probe, UNITS, seed=0)

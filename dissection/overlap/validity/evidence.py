@@ -11,12 +11,11 @@ from broden.probe import LabelledProbe
 from dissection.activations.shards import Shard, Wanted
 from dissection.execution.ranks import Ranks
 from dissection.networks.layouts import LayerInfo
+from dissection.overlap.coding import LabelSets
 from dissection.overlap.stencils import Level, Runs
 from dissection.overlap.tally import Labels
 from dissection.overlap.validity import heat
-from dissection.overlap.validity.labelsets import LabelSets, SetReader
 from dissection.overlap.validity.levels import LevelCounts, add_levels, no_level_counts
-from dissection.overlap.validity.shifted import Partners, count_shifted, partners_of
 from dissection.statistics import jackknife, pairing
 
 __all__ = ["Evidence", "EvidencePart", "Pairing", "pairing_of"]
@@ -61,7 +60,7 @@ class LayerEvidence(NamedTuple):
     """Sums over images of one layer."""
 
     shifted: Tensor
-    """(R + 1, U, L) int32 active pixels under the image's own labels, then each partner's."""
+    """(R, U, L) int32 active pixels under the labels of each partner."""
     levels: LevelCounts
     """At every quantile, on some of the shifts."""
     steps: Tensor
@@ -73,7 +72,6 @@ class Block(NamedTuple):
 
     images: np.ndarray
     own: list[LabelSets]
-    partners: Partners
     stratum: Tensor
     """(n,) int64."""
     maxima: dict[str, np.ndarray]
@@ -162,7 +160,7 @@ class Evidence:
         levels: int,
         device: torch.device,
     ) -> None:
-        self.pairs, self._reader = pairs, SetReader(probe)
+        self.pairs = pairs
         self._pixels, self._device = int(np.prod(probe.grid)), device
         names, units = len(probe.labels), {info.name: info.units for info in layers}
         self.maxima = Maxima(len(probe), units)
@@ -185,7 +183,7 @@ class Evidence:
 
     def _nothing(self, units: int) -> tuple[Tensor, LevelCounts]:
         shifts, levels, labels, categories = self._shape
-        shape = (len(self.pairs.partner) + 1, units, labels)
+        shape = (len(self.pairs.partner), units, labels)
         return (
             torch.zeros(shape, dtype=torch.int32, device=self._device),
             no_level_counts(shifts, levels, units, labels, categories, self._device),
@@ -196,16 +194,13 @@ class Evidence:
         """The maxima of every layer."""
         return dict.fromkeys(self.layers, ("maximum",))
 
-    def block(self, shard: Shard) -> Block:
-        """Return the labels that the images of a shard are laid over."""
+    def block(self, shard: Shard, sets: Mapping[int, LabelSets]) -> Block:
+        """Return what the evidence needs of a shard, and the labels of its images."""
         images = shard.images
-        over = np.concatenate([images[None], self.pairs.partner[:, images]]).T
-        different = np.unique(over)
-        sets = self._reader.of(different)
-        own = [sets[at] for at in np.searchsorted(different, images)]
+        own = [sets[image] for image in images.tolist()]
         stratum = torch.from_numpy(self._stratum[images]).to(self._device)
         maxima = {name: shard.layers[name].maximum for name in self.layers}
-        return Block(images, own, partners_of(over, sets, self._device), stratum, maxima)
+        return Block(images, own, stratum, maxima)
 
     def part(self, units: int) -> EvidencePart:
         """Return what a shard adds before any of its images were counted."""
@@ -236,8 +231,7 @@ class Evidence:
             What the shard shows.
         """
         units = part.shifted.shape[1]
-        count_shifted(runs, image, units, block.partners, part.shifted)
-        add_levels(*lines, image, block.partners, labels, part.levels)
+        add_levels(*lines, image, labels, part.levels)
         first = block.stratum.index_select(0, image) * units
         begin, end = heat.steps_of(runs, first, units, self._pixels)
         part.begin.append(begin)

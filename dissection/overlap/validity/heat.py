@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from dissection.activations.cells import where
+from dissection.overlap.coding import LabelSets
 from dissection.overlap.stencils import Runs
-from dissection.overlap.validity.labelsets import LabelSets
 
 __all__ = ["KEPT_BYTES", "add_labels", "add_units", "expected", "kept_apart", "steps_of"]
 

@@ -109,7 +109,7 @@ class Judge:
             counts,
             grouped,
             overlapping.cpu().numpy(),
-            shifted[1:],
+            shifted,
             heat.expected(steps, self._labels, images),
             maximum,
         )

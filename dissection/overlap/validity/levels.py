@@ -8,8 +8,7 @@ from torch import Tensor
 
 from dissection.activations.cells import repeat
 from dissection.overlap.stencils import Level, Runs
-from dissection.overlap.tally import Labels
-from dissection.overlap.validity.shifted import Partners, add_found, by_image, rows
+from dissection.overlap.tally import Labels, add_found, by_image, rows
 
 __all__ = ["LevelCounts", "add_levels", "levels_of_pixels", "no_level_counts"]
 
@@ -41,7 +40,6 @@ def add_levels(
     runs: Runs,
     levels: Sequence[Level],
     image: Tensor,
-    partners: Partners,
     labels: Labels,
     total: LevelCounts,
 ) -> None:
@@ -53,10 +51,8 @@ def add_levels(
         From `stencils.evaluate_levels`.
     image : Tensor
         (n,) int64 which images of the block they are.
-    partners : Partners
-        Of a block of images, the first S of which count; the very first are the images themselves.
     labels : Labels
-        Of the block.
+        Of a block of images, of whose partners the first S count.
     total : LevelCounts
         Of other images.
     """
@@ -70,11 +66,11 @@ def add_levels(
     holds = labels.presence.index_select(0, of_row)
     total.all.index_add_(0, unit, area)
     total.category.index_add_(0, unit, area[:, :, None] * holds[:, None])
-    hits = _at_least(_bins(runs, row, level, of_row, partners, (shifts, steps)), 2)
+    hits = _at_least(_bins(runs, row, level, of_row, labels, (shifts, steps)), 2)
     hits = hits.view(len(active), shifts * steps, hits.shape[3])
-    each = partners._replace(partner=partners.partner[:, :shifts].repeat_interleave(steps, 1))
+    partner = labels.partner[:, :shifts].repeat_interleave(steps, 1)
     flat = total.intersection.view(shifts * steps, *total.intersection.shape[2:])
-    for which, overlap, label in by_image(hits, of_row, each):
+    for which, overlap, label in by_image(hits, of_row, units, labels, partner):
         add_found(flat, unit[which], overlap, label)
         under = _under(overlap[:steps], label[0], labels.primary, holds.shape[1])
         total.mask.index_add_(0, unit[which], under * area[which, :, None])
@@ -85,16 +81,17 @@ def _bins(
     row: Tensor,
     level: Tensor,
     image: Tensor,
-    partners: Partners,
+    labels: Labels,
     shape: tuple[int, int],
 ) -> Tensor:
     """Return the pixels of A maps by partner, level and set, (A, S, T, C) int64."""
-    (shifts, steps), pixels, sets = shape, partners.code.shape[1], partners.member.shape[1]
+    (shifts, steps), pixels, sets = shape, labels.code.shape[1], labels.member.shape[1]
     width = shifts * steps * sets
     place = runs.pixels((image * pixels).index_select(0, row))
-    codes = partners.code.view(-1, partners.code.shape[2]).index_select(0, place)
-    start = repeat((row * width).to(torch.int32), runs.length).add_(level, alpha=sets)
-    step = torch.arange(0, width, steps * sets, dtype=torch.int32, device=start.device)
+    codes = labels.code.view(-1, labels.code.shape[2]).index_select(0, place)
+    narrow = torch.int32 if len(image) * width < 2**31 else torch.int64
+    start = repeat((row * width).to(narrow), runs.length).add_(level, alpha=sets)
+    step = torch.arange(0, width, steps * sets, dtype=narrow, device=start.device)
     bins = (start[:, None] + step).add_(codes[:, :shifts])
     hits = torch.bincount(bins.view(-1), minlength=len(image) * width)
     return hits.view(len(image), shifts, steps, sets)
@@ -106,10 +103,10 @@ def _at_least(found: Tensor, axis: int) -> Tensor:
 
 
 def _under(overlap: Tensor, label: Tensor, primary: Tensor, categories: int) -> Tensor:
-    """Return, for (T, a, l) pixels under labels (l,), which categories lie there, (a, T, K)."""
-    of = torch.zeros(len(label), categories, dtype=overlap.dtype, device=overlap.device)
-    of[torch.arange(len(label), device=of.device), primary.index_select(0, label)] = 1
-    return ((overlap @ of) > 0).transpose(0, 1).to(torch.int64)
+    """Return, for (T, a, l) pixels under labels (1 or a, l), which categories lie there."""
+    of = primary[label].expand_as(overlap)
+    under = overlap.new_zeros(*overlap.shape[:2], categories).scatter_add(2, of, overlap)
+    return (under > 0).transpose(0, 1).to(torch.int64)
 
 
 def levels_of_pixels(runs: Runs, levels: Sequence[Level]) -> Tensor:

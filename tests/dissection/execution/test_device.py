@@ -23,7 +23,7 @@ from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import best, detectors
 from dissection.overlap.iou import UNIONS, iou
 from dissection.overlap.stencils import Axis, Stencils, evaluate, masks, stencils
-from dissection.overlap.tally import Counts, Hits, Labels, _looked_up, add, merge, no_counts
+from dissection.overlap.tally import Counts, Labels, add, merge, no_counts, overlapped
 from tests.dissection import references
 from tests.dissection.probes import GRID, corner_images, counted, layer, write_probe
 
@@ -61,15 +61,12 @@ def fake_counted(mode, other):
     def whole(*shape, kind=torch.int64):
         return torch.zeros(shape, dtype=kind, device="cuda")
 
-    planes = whole(5, GRID[0] * GRID[1], kind=torch.uint8)
-    per_image = (whole(2), whole(2), whole(2, 4), whole(2, 4), whole(2, K))
-    labels = Labels(planes, *per_image, torch.zeros(LABELS, dtype=torch.int64, device=other))
-    image, total = torch.arange(2, device="cuda"), cuda_counts()
+    code = whole(2, GRID[0] * GRID[1], 1, kind=torch.uint8)
+    sets = (whole(2, 1), whole(2, 3, 4, kind=torch.float64), whole(2, 4), whole(2, K))
+    labels = Labels(code, *sets, torch.zeros(LABELS, dtype=torch.int64, device=other))
+    image = torch.arange(2, device="cuda")
     runs = evaluate(cuda(2, *CELLS, UNITS), cuda(UNITS), cuda_stencils(mode))
-    area, pixels = _looked_up(runs, image, labels, UNITS, 2)
-    some = where(area > 0)
-    area, pixels = (part.index_select(0, some) for part in (area, pixels))
-    return add(Hits(some % UNITS, image[some // UNITS], area, pixels), labels, total)
+    return add(overlapped(runs, image, UNITS, labels), labels, cuda_counts())
 
 
 def cuda_counts():

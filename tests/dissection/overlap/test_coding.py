@@ -4,7 +4,8 @@ import torch
 
 from broden.labels import LabelTable
 from broden.reader import ProbeSet
-from dissection.overlap.coding import Contents, labels_of
+from dissection.overlap import coding
+from dissection.overlap.coding import SetReader, label_sets, labels_of
 from tests.dissection import references
 from tests.dissection.probes import CATEGORIES, GRID, PRIMARY, corner_images, write_probe
 from tests.dissection.references import Shown
@@ -35,54 +36,52 @@ def crowded(tmp_path_factory):
         yield opened, images
 
 
-def decoded(labels, image, grid):
-    """Return the pixels of each label of an image of a block, none of them given twice."""
-    found = {}
-    first, number = int(labels.first[image]), int(labels.number[image])
-    for plane in labels.planes[first : first + number].numpy().reshape(number, *grid):
-        for code in np.unique(plane[plane > 0]):
-            pixels = found.setdefault(int(labels.label[image, code]), np.zeros(grid, bool))
-            assert not (pixels & (plane == code)).any()
-            pixels |= plane == code
-    for code in labels.whole[image].nonzero()[:, 0].tolist():
-        label = int(labels.label[image, code])
-        assert label not in found
-        found[label] = np.ones(grid, bool)
-    return found
+def decoded(labels, image, place, grid):
+    """Return the pixels of each label of an image of a block, or of one of its partners."""
+    at = int(labels.partner[image, place])
+    code = labels.code[image, :, place].long()
+    inside = labels.member[at][code].bool().numpy()
+    names = labels.label[at].tolist()
+    assert not inside[:, [n for n, name in enumerate(names) if not name]].any()
+    return {name: inside[:, n].reshape(grid) for n, name in enumerate(names) if name}
 
 
-def assert_labels(labels, images, grid):
-    assert len(labels.number) == len(images)
-    assert int(labels.number.sum()) == len(labels.planes) - 1
-    assert not labels.planes[-1].any()
-    for image, shown in enumerate(images):
-        found, wanted = decoded(labels, image, grid), references.label_masks(shown, grid)
-        assert found.keys() == wanted.keys()
-        for label, mask in wanted.items():
-            np.testing.assert_array_equal(found[label], mask, f"image {image}, label {label}")
-        used = sorted(label for label in labels.label[image].tolist() if label)
-        assert used == sorted(wanted)
+def assert_labels(labels, image, place, shown, grid):
+    found, wanted = decoded(labels, image, place, grid), references.label_masks(shown, grid)
+    assert found.keys() == wanted.keys()
+    for label, mask in wanted.items():
+        np.testing.assert_array_equal(found[label], mask, f"image {image}, label {label}")
 
 
-def coded(probe, images):
-    """Return the labels of some images."""
-    return labels_of(probe, Contents(probe), np.array(images), "cpu")
-
-
-@pytest.mark.parametrize("images", [[0, 2, 5], [6, 1], [4], [7, 3, 0, 2]])
-def test_images_may_lie_anywhere_in_the_set(images, probe):
-    assert_labels(coded(probe, images), [IMAGES[image] for image in images], GRID)
+def coded(probe, images, over=None):
+    """Return the labels of some images, laid over those of others."""
+    images = np.array(images)
+    over = np.zeros((len(images), 0), np.int64) if over is None else np.array(over)
+    sets = SetReader(probe).of(np.column_stack([images, over]))
+    return labels_of(probe, images, over, sets, "cpu")
 
 
 @pytest.mark.parametrize(
-    ("first", "last"), [(0, len(IMAGES)), (0, 1), (1, 2), (2, 5), (4, 7), (5, len(IMAGES))]
+    "images", [[0, 2, 5], [1, 6], [4], [0, 2, 3, 7], range(len(IMAGES)), range(2, 5)], ids=str
 )
-def test_codes_say_which_pixels_carry_a_label(first, last, probe):
-    labels = coded(probe, range(first, last))
-    assert_labels(labels, IMAGES[first:last], GRID)
-    assert labels.planes.dtype == torch.uint8
-    for part in labels[1:]:
-        assert part.dtype == torch.int64
+def test_sets_say_which_pixels_carry_a_label(images, probe):
+    labels = coded(probe, images)
+    assert labels.code.dtype == torch.uint8
+    for place, image in enumerate(images):
+        assert_labels(labels, place, 0, IMAGES[image], GRID)
+
+
+def test_partners_are_read_beside_the_images(probe):
+    over = [[5, 0], [0, 0], [2, 7]]
+    labels = coded(probe, [0, 2, 5], over)
+    for place, (image, partners) in enumerate(zip([0, 2, 5], over, strict=True)):
+        for shift, other in enumerate([image, *partners]):
+            assert_labels(labels, place, shift, IMAGES[other], GRID)
+
+
+def test_every_set_of_an_image_is_used(probe):
+    for found in SetReader(probe).of(np.arange(len(IMAGES))).values():
+        assert sorted(set(found.code.tolist())) == list(range(len(found.member)))
 
 
 def test_presence_is_of_primary_categories(probe):
@@ -95,21 +94,38 @@ def test_presence_is_of_primary_categories(probe):
     assert labels.presence.shape == (len(IMAGES), len(CATEGORIES))
 
 
-def test_unlabelled_has_code_zero(probe):
-    labels = coded(probe, range(len(IMAGES)))
-    assert not labels.label[:, 0].any()
-    assert not labels.whole[:, 0].any()
+def test_labels_that_cover_the_whole_image_are_in_every_set():
+    found = label_sets(np.zeros((0, 6), np.int64), np.array([3, 1]), 4)
+    assert found.code.tolist() == [0] * 6
+    assert found.label.tolist() == [3, 1]
+    assert found.member.tolist() == [[True, True]]
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "dtype"),
-    [(0, 1, "uint8"), (0, 2, "uint8"), (2, 3, "int16"), (3, 4, "int16"), (0, 4, "int16")],
+    ("images", "dtype"),
+    [([0], "uint8"), ([0, 1], "uint8"), ([2], "int16"), ([3], "int16"), (range(4), "int16")],
+    ids=str,
 )
-def test_codes_are_bytes_as_long_as_bytes_are_enough(first, last, dtype, crowded):
-    probe, images = crowded
-    labels = coded(probe, range(first, last))
-    assert labels.planes.dtype == getattr(torch, dtype)
-    assert_labels(labels, images[first:last], (20, 24))
+def test_numbers_of_sets_are_bytes_as_long_as_bytes_are_enough(images, dtype, crowded):
+    probe, shown = crowded
+    labels = coded(probe, images)
+    assert labels.code.dtype == getattr(torch, dtype)
+    for place, image in enumerate(images):
+        assert_labels(labels, place, 0, shown[image], (20, 24))
+
+
+def test_images_read_last_are_kept_and_others_read_again(probe, monkeypatch):
+    monkeypatch.setattr(coding, "KEPT_BYTES", 3 * GRID[0] * GRID[1])
+    reader, read = SetReader(probe), []
+    block = type(probe).label_block
+    monkeypatch.setattr(
+        type(probe), "label_block", lambda self, n: (read.append(n.tolist()), block(self, n))[1]
+    )
+    first = reader.of(np.array([0, 1, 2]))
+    assert reader.of(np.array([2, 1]))[2] is first[2]
+    reader.of(np.array([3]))
+    reader.of(np.array([0, 3]))
+    assert read == [[0, 1, 2], [3], [0]]
 
 
 def test_limit_leaves_the_other_images_as_they_are(probe):

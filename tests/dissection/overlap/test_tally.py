@@ -15,39 +15,27 @@ CELLS = (3, 5)
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
 
-def coded(images, primary=PRIMARY, grid=GRID, dtype=np.uint8):
-    """Return the labels of some images in codes, pixel by pixel."""
+def coded(images, primary=PRIMARY, grid=GRID):
+    """Return the sets of labels of some images, pixel by pixel."""
     held = [references.label_masks(shown, grid) for shown in images]
-    width = 1 + max(len(masks) for masks in held)
-    label, whole = (np.zeros((len(images), width), np.int64) for _ in range(2))
+    sets, code = [], np.zeros((len(images), grid[0] * grid[1], 1), np.int16)
+    for i, masks in enumerate(held):
+        number = {}
+        for pixel, (y, x) in enumerate(np.ndindex(grid)):
+            here = tuple(name for name, mask in masks.items() if mask[y, x])
+            code[i, pixel] = number.setdefault(here, len(number))
+        sets.append(list(number))
+    most = max(map(len, sets)), max(1, *(len(masks) for masks in held))
+    member, label = np.zeros((len(images), *most)), np.zeros((len(images), most[1]), np.int64)
     presence = np.zeros((len(images), K), np.int64)
-    planes, number = [], []
-    for i, (shown, masks) in enumerate(zip(images, held, strict=True)):
-        code = {name: position for position, name in enumerate(sorted(masks), start=1)}
-        for name, position in code.items():
-            label[i, position] = name
-            whole[i, position] = any(name == other for _, other in shown.whole)
+    for i, masks in enumerate(held):
+        label[i, : len(masks)] = list(masks)
+        for name in masks:
             presence[i, primary[name]] = 1
-        number.append(len(shown.planes))
-        given_to = {(name, y, x) for _, name in shown.whole for y, x in np.ndindex(grid)}
-        for _, plane in shown.planes:
-            own = np.zeros(grid, dtype)
-            for y, x in np.ndindex(grid):
-                key = (int(plane[y, x]), y, x)
-                if plane[y, x] and key not in given_to:
-                    own[y, x] = code[key[0]]
-                    given_to.add(key)
-            planes.append(own.ravel())
-    planes.append(np.zeros(grid[0] * grid[1], dtype))
-    parts = (
-        np.array(planes),
-        np.cumsum([0, *number[:-1]]),
-        np.array(number),
-        label,
-        whole,
-        presence,
-        np.array(primary),
-    )
+        for n, names in enumerate(sets[i]):
+            member[i, n, [list(masks).index(name) for name in names]] = 1
+    partner = np.arange(len(images))[:, None]
+    parts = (code, partner, member, label, presence, np.array(primary))
     return Labels(*map(torch.from_numpy, parts))
 
 
@@ -106,8 +94,8 @@ def test_more_than_255_labels_in_an_image():
         Shown([(0, rng.integers(0, 700, GRID, dtype=np.uint16)) for _ in range(number)], [(1, 5)])
         for number in (9, 0, 2)
     ]
-    labels = coded(images, primary, dtype=np.int16)
-    assert labels.label.shape[1] > 300
+    labels = coded(images, primary)
+    assert labels.member.shape[1] > 40
     maps = layer(1, 3, 6, CELLS)
     threshold = references.thresholds(maps, 0.4)
     assert_counts(counted(maps, threshold, labels), expected(maps, threshold, images, primary))

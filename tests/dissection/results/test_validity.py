@@ -49,6 +49,35 @@ def test_arrays_are_those_of_the_file(folder):
         np.testing.assert_array_equal(without.value, here["validity/without_value"][()])
 
 
+def test_every_array_is_opened_by_its_name(folder):
+    stored = {}
+
+    def keep(name, member):
+        if isinstance(member, h5py.Dataset):
+            stored[name] = member[()]
+
+    with h5py.File(folder / "scores.h5") as file:
+        file["layers/fc"].visititems(keep)
+    result = Dissection.read(folder)
+    assert len(stored) > 20
+    for name, values in stored.items():
+        np.testing.assert_array_equal(result.scores("fc", name), values)
+
+
+@pytest.mark.parametrize("name", ["validity/null", "validity/chance", "rotated/iou"])
+def test_an_array_of_other_units_is_not_opened(folder, name):
+    with h5py.File(folder / "scores.h5", "r+") as file:
+        del file[f"{WHERE}{name}"]
+        file[f"{WHERE}{name}"] = np.ones((UNITS + 1, UNITS + 1))
+    with pytest.raises(ValueError, match=r"has shape \(13, 13\), expected"):
+        Dissection.read(folder).scores("fc", name)
+    with h5py.File(folder / "scores.h5", "r+") as file:
+        del file[f"{WHERE}{name}"]
+        file[f"{WHERE}{name}"] = 1.0
+    with pytest.raises(ValueError, match=r"has shape \(\), expected"):
+        Dissection.read(folder).scores("fc", name)
+
+
 def test_a_quantile_without_shifts_has_no_number_by_chance(folder):
     with h5py.File(folder / "scores.h5", "r+") as file:
         file[f"{WHERE}sensitivity/shifts"][2] = 0

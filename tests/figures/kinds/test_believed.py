@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import warnings
 
 import h5py
@@ -90,6 +89,9 @@ def test_intervals_are_those_of_the_table_by_falling_iou(inputs, folders):
         assert here["unit"].tolist() == wanted["unit"].tolist()
         for ours, theirs in (("low", "iou_low"), ("high", "iou_high"), ("chance", "chance_iou")):
             assert here[ours].tolist() == wanted[theirs].tolist()
+        null = array(folders[1], layer, "validity/null")
+        means = [sum(null[:, unit]) / len(null) for unit in here["unit"]]
+        np.testing.assert_allclose(here["best_by_chance"], means)
 
 
 def test_cells_are_those_of_the_grid(inputs, folders):
@@ -178,21 +180,7 @@ def test_the_bar_graph_names_what_chance_gives_in_its_legend(inputs):
 
 
 def test_earlier_runs_are_drawn_as_before(tmp_path):
-    """All that a run without validity lacks is taken out of one that has it."""
-    folder = believed.run(tmp_path / "run", LAYERS)
-    shutil.copytree(folder, tmp_path / "bare")
-    bare = tmp_path / "bare"
-    units = pd.read_csv(bare / "units.csv", keep_default_na=False)
-    units.loc[:, :"color-iou"].to_csv(bare / "units.csv", index=False)
-    card = json.loads((bare / "run.json").read_text())
-    kept = ("units", "detectors", "unique_best", "unique_paper")
-    card["counts"] = {n: {k: c[k] for k in kept} for n, c in card["counts"].items()}
-    (bare / "run.json").write_text(json.dumps(card))
-    with h5py.File(bare / "scores.h5", "r+") as file:
-        del file["validity"]
-        for layer in LAYERS:
-            for name in ("validity", "sensitivity", "rotated"):
-                del file[f"layers/{layer}/{name}"]
+    bare = believed.bare(believed.run(tmp_path / "run", LAYERS))
     drawn = drawings(read([bare], lambda _: None))
     assert {one.kind for one in drawn} == {
         "concepts", "distinct", "depth", "bargraph", "distribution", "sensitivity",

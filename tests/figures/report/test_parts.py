@@ -131,12 +131,12 @@ def test_an_earlier_run_beside_a_believed_one_has_empty_cells(sure):
     assert "expected by chance" not in next(tables.tables(given(old))).columns
 
 
-def test_rows_say_how_far_a_label_can_be_believed(sure, inputs):
+def test_rows_say_how_far_a_label_can_be_believed(sure, unsure):
     found = browser.units(sure, Thumbnails())
     rows = pd.DataFrame(found["units"], columns=found["fields"])
     units = sure.by("iou")[0].units
     assert rows["verdict"].tolist() == [verdict(one) for _, one in units.iterrows()]
     assert rows["verdict"].str.contains("chance").all()
-    found = browser.units(inputs, Thumbnails())
+    found = browser.units(unsure, Thumbnails())
     rows = pd.DataFrame(found["units"], columns=found["fields"])
     assert set(rows["verdict"]) == {""}
