@@ -72,7 +72,7 @@ def verdict(unit: Mapping[str, Any]) -> str:
     said = f"{name_of(unit)} {_number(unit, 'score'):.2f}"
     parts = [said if np.isnan(low + high) else f"{said} ({low:.2f} to {high:.2f})"]
     if not np.isnan(chance):
-        parts.append(f"chance {chance:.2f}")
+        parts.append(f"chance {chance:.2f}" if chance >= 0.005 else "chance < 0.01")
     if not np.isnan(q):
         parts.append(_significance(q))
     return ", ".join([*parts, *_trust(unit, q)])

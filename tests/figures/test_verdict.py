@@ -21,6 +21,8 @@ BEGIN = "shirt 0.31 (0.26 to 0.35), chance 0.02, "
         ({"q": 0.0501}, f"{BEGIN}q 0.0501: no better than chance"),
         ({"q": 0.4}, f"{BEGIN}q 0.40: no better than chance"),
         ({"q": 1.0}, f"{BEGIN}q 1.00: no better than chance"),
+        ({"chance_iou": 0.0049}, f"{BEGIN[:27]}chance < 0.01, q < 0.001, sure name"),
+        ({"chance_iou": 0.005}, f"{BEGIN[:27]}chance 0.01, q < 0.001, sure name"),
         ({"stability": 0.95}, f"{BEGIN}q < 0.001, sure name"),
         ({"stability": 0.94}, f"{BEGIN}q < 0.001, likely name"),
         ({"stability": 0.8}, f"{BEGIN}q < 0.001, likely name"),
