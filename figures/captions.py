@@ -9,6 +9,7 @@ from dissection.results.validity import Expected, expected
 __all__ = [
     "RULES",
     "VERDICT",
+    "VERDICT_BY_CLIP",
     "by_chance",
     "detector_rule",
     "mean_and_sd",
@@ -25,6 +26,12 @@ VERDICT = (
     "second the best."
 )
 """What the sentence of `verdict.verdict` says."""
+
+VERDICT_BY_CLIP = (
+    "q: the share of false discoveries among the units of the layer whose description stands as "
+    "far above those for other images; halves: whether either half of the images gives the same."
+)
+"""What that of `verdict.verdict_by_clip` says."""
 
 _MOST_NAMED = 6
 """Names or layers that a caption lists; of more it says how many there are."""

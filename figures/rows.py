@@ -12,7 +12,7 @@ from dissection.results.validity import Without
 from figures.inputs import Inputs, Unit
 from figures.palette import ordered
 from figures.pictures import SIDE, outlined
-from figures.verdict import name_of, verdict
+from figures.verdict import name_of, verdict, verdict_by_clip
 
 __all__ = ["HALF", "Images", "Row", "row_of", "table"]
 
@@ -97,7 +97,7 @@ def row_of(
         one["label"],
         name_of(one) if by_iou else one["label"],
         _lines(inputs, labelling, unit, one),
-        verdict(one) if by_iou else "",
+        verdict(one) if by_iou else verdict_by_clip(one),
         scores,
         _top(inputs, labelling, unit.unit, top, images),
         None if without is None else _without(inputs, labelling, unit.unit, without),

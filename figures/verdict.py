@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FEW_IMAGES", "SIGNIFICANT", "STABLE", "SURE", "name_of", "verdict"]
+__all__ = ["FEW_IMAGES", "SIGNIFICANT", "STABLE", "SURE", "name_of", "verdict", "verdict_by_clip"]
 
 SIGNIFICANT = 0.05
 """Highest q of a unit that is more than chance."""
@@ -72,10 +72,41 @@ def verdict(unit: Mapping[str, Any]) -> str:
     said = f"{name_of(unit)} {_number(unit, 'score'):.2f}"
     parts = [said if np.isnan(low + high) else f"{said} ({low:.2f} to {high:.2f})"]
     if not np.isnan(chance):
-        parts.append(f"chance {chance:.2f}")
+        parts.append(f"chance {chance:.2f}" if chance >= 0.005 else "chance < 0.01")
     if not np.isnan(q):
         parts.append(_significance(q))
     return ", ".join([*parts, *_trust(unit, q)])
+
+
+def verdict_by_clip(unit: Mapping[str, Any]) -> str:
+    """Return in words how far the description of a unit can be believed.
+
+    Parameters
+    ----------
+    unit : mapping
+        A row of a labelling by CLIP with q and stability; what is missing or NaN is not said.
+
+    Returns
+    -------
+    str
+        Empty where the run tells nothing of it.
+
+    Examples
+    --------
+    >>> verdict_by_clip({"q": 0.012, "stability": 0.5})
+    'q 0.012, one half of the images agrees'
+    """
+    q, stability = _number(unit, "q"), _number(unit, "stability")
+    parts = [] if np.isnan(q) else [_significance(q)]
+    return ", ".join([*parts, *(text for value, text in _HALVES.items() if value == stability)])
+
+
+_HALVES = {
+    0.0: "neither half of the images agrees",
+    0.5: "one half of the images agrees",
+    1.0: "both halves of the images agree",
+}
+"""By the stability of a description."""
 
 
 def _significance(q: float) -> str:

@@ -134,7 +134,7 @@ def _write(axes: Axes, row: Row, line: float) -> None:
     first, step = 0.42, 0.19
     if row.verdict:
         lines += _wrapped(row.verdict)
-        first, step = 0.37, min(0.13, 0.6 / (len(lines) - 1))
+        first, step = 0.37, min(0.13, 0.6 / max(len(lines) - 1, 1))
     for number, text in enumerate(lines):
         axes.text(0.02, line + first + step * number, text, fontsize=6.2, va="center",
                   color="#3c4248")  # fmt: skip
@@ -218,6 +218,6 @@ def _caption(labelling: Labelling, shown: Sequence[Row], top: Tops) -> str:
     if any(row.without for row in shown):
         parts.append("Small: the images without the label to which the unit answers most.")
     if any(row.verdict for row in shown):
-        parts.append(captions.VERDICT)
+        parts.append(captions.VERDICT if by_iou else captions.VERDICT_BY_CLIP)
     parts.append(captions.detector_rule([labelling]) if by_iou else captions.why([labelling]))
     return " ".join(parts)

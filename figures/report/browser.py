@@ -12,7 +12,7 @@ from dissection.results.scores import Tops, top_concepts
 from figures.inputs import Inputs
 from figures.palette import colour, ordered
 from figures.report.thumbnails import Thumbnails, runs
-from figures.verdict import verdict
+from figures.verdict import verdict, verdict_by_clip
 
 __all__ = ["FIELDS", "IMAGES", "units"]
 
@@ -21,11 +21,11 @@ IMAGES = 10
 
 FIELDS = (
     *("network", "layer", "unit", "label", "category", "iou", "detector", "verdict"),
-    *("description", "similarity", "agrees", "cosine", "within", "concepts", "tops"),
+    *("description", "similarity", "worth", "agrees", "cosine", "within", "concepts", "tops"),
 )
-"""Of a row of the browser. verdict: how far the label can be believed, a sentence; agrees: 2 same
-name, 1 one label among the other's best five, 0 neither; within: label and IoU by category;
-concepts: the best by CLIP with similarity; tops: image and mask."""
+"""Of a row of the browser. verdict, worth: how far label and description can be believed, in words;
+agrees: 2 same name, 1 one label among the other's best five, 0 neither; within: label and IoU by
+category; concepts: the best by CLIP with similarity; tops: image and mask."""
 
 
 def units(inputs: Inputs, thumbnails: Thumbnails) -> dict[str, Any]:
@@ -99,6 +99,7 @@ def _layer(
             "" if ours is None else verdict(ours),
             None if theirs is None else theirs["label"],
             None if theirs is None else _number(theirs["score"]),
+            "" if theirs is None else verdict_by_clip(theirs),
             agrees,
             cosine,
             [] if ours is None else _within(ours, categories),

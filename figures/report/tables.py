@@ -168,10 +168,19 @@ def _distinct(labellings: Sequence[Labelling], name: str) -> Table:
     rows = [[str(v) for v in row] for row in table.itertuples(index=False)]
     words = {"concepts": "different concepts", "unique_best": "of detectors"}
     columns = [words.get(c, c) for c in table.columns]
+    pairs = [(row[0], row[1]) for row in rows]
     rows = [[row[0], _named(row[1]), *row[2:]] for row in rows]
     note = "How many different concepts the units have, detectors or not."
     if name == "CLIP":
         note = "How many different names the units have."
+        counts = {(p.name, layer): one for p in labellings for layer, one in p.counts.items()}
+        found = [counts.get(pair, {}).get("descriptions_significant", "") for pair in pairs]
+        if any(cell != "" for cell in found):
+            note += (
+                " significant: units whose name is above chance at a false discovery rate of 5%."
+            )
+            columns.append("significant")
+            rows = [[*row, str(cell)] for row, cell in zip(rows, found, strict=True)]
     return Table(f"Different concepts ({name})", note, columns, rows)
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
 
+from figures import drawing
 from figures.api import drawable
 from figures.drawing import FORMATS, encoded, render, save
 from figures.kinds import concepts, depth
@@ -95,3 +97,14 @@ def test_a_figure_is_the_same_bytes_whatever_was_drawn_before(form, tmp_path):
     first, again = drawn(), drawn()
     assert len(first) > 8
     assert [name for name in first if again[name] != first[name]] == []
+
+
+def test_a_caption_of_wide_letters_stays_on_the_page():
+    width, wide = 5.0, "network_WM " * 40
+    with styled():
+        lines = drawing._wrapped(wide, width)
+        plain = "the units of a layer, in order. " * 10
+        assert drawing._wrapped(plain, width) == textwrap.wrap(plain, int(width / 0.05))
+        assert max(map(drawing._inches, lines)) <= width * 0.988
+    assert " ".join(lines) == wide.strip()
+    assert len(lines) > len(textwrap.wrap(wide, int(width / 0.05)))

@@ -108,10 +108,10 @@ def test_parts_leave_no_trace():
 
     from dissection.overlap import counting
 
-    before = counting.evaluate, counting.Counting.part
+    before = counting.evaluate_levels, counting.Counting.part
     with clocks():
-        assert counting.evaluate is not before[0]
-    assert (counting.evaluate, counting.Counting.part) == before
+        assert counting.evaluate_levels is not before[0]
+    assert (counting.evaluate_levels, counting.Counting.part) == before
 
 
 def test_the_bare_pass_ends_behind_the_last_layer(probe):

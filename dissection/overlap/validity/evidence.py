@@ -242,8 +242,8 @@ class Evidence:
         self.maxima.add(block.images, block.maxima)
         heat.add_labels(self.labels, self._stratum[block.images], block.own)
         for one in block.own:
-            inside = one.member.astype(np.float32)
-            self.touching[np.ix_(one.label, one.label)] |= (inside.T @ inside).astype(bool)
+            together = (one.member[:, :, None] & one.member[:, None, :]).any(0)
+            self.touching[np.ix_(one.label, one.label)] |= together
         for name, part in parts.items():
             total = self.layers[name]
             total.shifted.add_(part.shifted)

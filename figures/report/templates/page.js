@@ -126,6 +126,7 @@
       const line = make("p", `CLIP: ${unit.description} (${number(unit.similarity, 2)}) `);
       if (unit.agrees !== null) line.append(make("span", AGREES[unit.agrees][1], AGREES[unit.agrees][0]));
       words.append(line);
+      if (unit.worth) words.append(make("p", unit.worth));
     }
     if (unit.within.length || unit.concepts.length) words.append(details(unit));
     const tops = make("div", undefined, "tops");

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from dissection.commands import dissect
+from dissection.results import schema
 from tests.dissection import planted
 
 ROOT = Path(__file__).parents[3]
@@ -45,9 +46,9 @@ def test_files_are_those_of_the_design(probe, tmp_path):
     assert list(units.columns[:7]) == [
         *("layer", "unit", "label", "category", "iou", "detector", "threshold"),
     ]
-    assert {f"{c}-{field}" for c in planted.CATEGORIES for field in ("label", "iou")} == set(
-        units.columns[7:]
-    )
+    best = {f"{c}-{field}" for c in planted.CATEGORIES for field in ("label", "iou")}
+    assert set(units.columns[7 : 7 + len(best)]) == best
+    assert list(units.columns[7 + len(best) :]) == list(schema.VALIDITY_COLUMNS)
     tally = pd.read_csv(tmp_path / "run" / "tally" / "maps.csv")
     assert tally["unit"].min() == 1
     assert tally["score"].is_monotonic_decreasing

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dissection.config import IouConfig
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.assign import Best, Detectors
 from dissection.overlap.results import LayerResult, concept_table, tally_table, unit_table
@@ -78,7 +79,9 @@ def layers():
 
 @pytest.fixture(scope="module")
 def units(layers):
-    return unit_table([found for found, _ in layers], labels(layers[0][1]), MIN_IOU)
+    return unit_table(
+        [found for found, _ in layers], labels(layers[0][1]), IouConfig(min_iou=MIN_IOU)
+    )
 
 
 def test_unit_table_has_the_documented_columns(units):
@@ -113,9 +116,9 @@ def test_unit_table_names_each_unit(units, layers):
 def test_iou_of_a_detector_exceeds_the_minimum(layers):
     found, counted = layers[0]
     highest = float(found.best.iou.max())
-    assert not unit_table([found], labels(counted), highest)["detector"].any()
+    assert not unit_table([found], labels(counted), IouConfig(min_iou=highest))["detector"].any()
     below = float(np.nextafter(highest, 0))
-    assert unit_table([found], labels(counted), below)["detector"].sum() == 1
+    assert unit_table([found], labels(counted), IouConfig(min_iou=below))["detector"].sum() == 1
 
 
 def test_unlabelled_is_never_named(units):

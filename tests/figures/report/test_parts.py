@@ -11,7 +11,7 @@ from PIL import Image
 from dissection.results.scores import tops
 from figures.report import browser, page, tables, thumbnails
 from figures.report.thumbnails import Thumbnails, runs
-from figures.verdict import verdict
+from figures.verdict import verdict, verdict_by_clip
 from tests.figures.drawable import given, labelling
 
 
@@ -140,3 +140,16 @@ def test_rows_say_how_far_a_label_can_be_believed(sure, unsure):
     found = browser.units(unsure, Thumbnails())
     rows = pd.DataFrame(found["units"], columns=found["fields"])
     assert set(rows["verdict"]) == {""}
+
+
+def test_descriptions_say_how_far_they_can_be_believed(inputs, runs):
+    found = browser.units(inputs, Thumbnails())
+    rows = pd.DataFrame(found["units"], columns=found["fields"])
+    clips = pd.concat([part.units for part in inputs.by("clip")])
+    assert rows["worth"].tolist() == [verdict_by_clip(one) for _, one in clips.iterrows()]
+    table = next(t for t in tables.tables(inputs) if t.title == "Different concepts (CLIP)")
+    for values in table.rows:
+        row = dict(zip(table.columns, values, strict=True))
+        part = next(p for p in inputs.by("clip") if p.name == row["network"])
+        told = part.counts.get(row["layer"], {}).get("descriptions_significant", "")
+        assert row["significant"] == str(told)
