@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from broden.probe import LabelledProbe, Probe, labelled
-from dissection.activations.forward import SHARD_IMAGES, Passed
+from dissection.activations import forward
+from dissection.activations.forward import Passed
 from dissection.activations.sampling import shards_of
 from dissection.activations.top import Top, merge_top
 from dissection.config import UNIONS, IouConfig
@@ -79,7 +80,7 @@ class OverlapLabeler:
         if not self._config.believed:
             return OverlapFold(job, self._config, self._probe, passed, tops)
         # as the images run, so that partners are in the same shard or the next
-        order = np.concatenate(shards_of(len(self._probe), SHARD_IMAGES))
+        order = np.concatenate(shards_of(len(self._probe), forward.SHARD_IMAGES))
         pairs = pairing_of(self._probe, order, self._shifts)
         return OverlapFold(job, self._config, self._probe, passed, tops, pairs)
 
