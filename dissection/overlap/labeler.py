@@ -79,8 +79,11 @@ class OverlapLabeler:
         tops = {name: merge_top(job.ranks.all(top)) for name, top in passed.tops.items()}
         if not self._config.believed:
             return OverlapFold(job, self._config, self._probe, passed, tops)
-        # as the images run, so that partners are in the same shard or the next
-        order = np.concatenate(shards_of(len(self._probe), forward.SHARD_IMAGES))
+        # shard by shard, so that partners are in the same or the next; their images ascend, and
+        # neighbours of a sorted set are alike
+        rng = np.random.default_rng(0)
+        shards = shards_of(len(self._probe), forward.SHARD_IMAGES)
+        order = np.concatenate([rng.permutation(images) for images in shards])
         pairs = pairing_of(self._probe, order, self._shifts)
         return OverlapFold(job, self._config, self._probe, passed, tops, pairs)
 
