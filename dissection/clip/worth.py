@@ -76,7 +76,7 @@ def pairing_of(probe: Probe, shifts: int) -> Pairing:
     return Pairing(
         torch.from_numpy(pairing.pairs(stratum, order, shifts)),
         torch.from_numpy(jackknife.groups_of(images) % 2),
-        int((np.bincount(stratum) == 1).sum()),
+        pairing.alone(stratum),
     )
 
 

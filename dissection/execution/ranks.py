@@ -21,7 +21,7 @@ class RankLostError(RuntimeError):
 
 
 @contextmanager
-def _company() -> Iterator[None]:
+def _reaching_others() -> Iterator[None]:
     """Say what it means where the others cannot be reached."""
     try:
         yield
@@ -67,7 +67,7 @@ class Ranks:
         if self.world == 1:
             return values
         total = values.to("cpu", copy=True)
-        with _company():
+        with _reaching_others():
             distributed.all_reduce(total)
         return total.to(values.device)
 
@@ -76,7 +76,7 @@ class Ranks:
         if self.world == 1:
             return [value]
         values: list = [None] * self.world if self.leads else []
-        with _company():
+        with _reaching_others():
             distributed.gather_object(value, values if self.leads else None)
         return values
 
@@ -85,14 +85,14 @@ class Ranks:
         if self.world == 1:
             return [value]
         values: list = [None] * self.world
-        with _company():
+        with _reaching_others():
             distributed.all_gather_object(values, value)
         return values
 
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.world > 1:
-            with _company():
+            with _reaching_others():
                 distributed.barrier()
 
     def close(self) -> None:

@@ -20,14 +20,14 @@ from dissection.overlap.tally import Labels
 __all__ = ["LabelSets", "SetReader", "label_sets", "labels_of"]
 
 KEPT_BYTES = 1 << 26
-"""Of the sets that were used last."""
+"""Of the sets that were read last."""
 
 
 class LabelSets(NamedTuple):
     """The labels of one image."""
 
     code: np.ndarray
-    """(H·W,) uint8 or uint16, which set each pixel carries."""
+    """(H·W,) uint8, int16 or int32, which set each pixel carries."""
     label: np.ndarray
     """(l,) int64 the labels that the image holds."""
     member: np.ndarray
@@ -64,8 +64,12 @@ def label_sets(planes: np.ndarray, whole: np.ndarray, labels: int) -> LabelSets:
     held = held[held > 0]
     inside = (sets[:, :, None] == held).any(1)
     member = np.concatenate([np.ones((len(sets), len(whole)), bool), inside], 1)
-    narrow = np.uint8 if len(sets) <= 256 else np.uint16
-    return LabelSets(code.astype(narrow), np.concatenate([whole, held]), member)
+    return LabelSets(code.astype(_narrow(len(sets))), np.concatenate([whole, held]), member)
+
+
+def _narrow(sets: int) -> type:
+    """Return the smallest type that numbers so many sets, of those that torch computes with."""
+    return np.uint8 if sets <= 2**8 else np.int16 if sets <= 2**15 else np.int32
 
 
 def _numbered(values: np.ndarray, below: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +83,7 @@ def _numbered(values: np.ndarray, below: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class SetReader:
-    """Read the sets of a probe set's images, those used last but once.
+    """Read the sets of a probe set's images, and keep those read last.
 
     Parameters
     ----------
@@ -153,8 +157,8 @@ def labels_of(
     for at, one in enumerate(read):
         member[at, : len(one.member), : len(one.label)] = one.member
         label[at, : len(one.label)] = one.label
-    narrow = np.uint8 if most[0] <= 256 else np.int16
-    code: np.ndarray = np.empty((len(images), len(read[0].code), place.shape[1]), narrow)
+    shape = (len(images), len(read[0].code), place.shape[1])
+    code: np.ndarray = np.empty(shape, _narrow(most[0]))
     for row, own in zip(code, place, strict=True):
         for shift, at in enumerate(own):
             row[:, shift] = read[at].code

@@ -58,7 +58,7 @@ class Labels(NamedTuple):
     """
 
     code: Tensor
-    """(N, H·W, S) uint8 or int16, which set of labels each pixel carries in each of them."""
+    """(N, H·W, S) uint8, int16 or int32, which set of labels each pixel carries in each of them."""
     partner: Tensor
     """(N, S) int64 which of the D images they are."""
     member: Tensor

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["pairs", "strata_of"]
+__all__ = ["alone", "pairs", "strata_of"]
 
 
 def strata_of(presence: np.ndarray) -> np.ndarray:
@@ -27,6 +27,17 @@ def strata_of(presence: np.ndarray) -> np.ndarray:
         return np.zeros(len(presence), np.int64)
     _, stratum = np.unique(presence, axis=0, return_inverse=True)
     return stratum.reshape(-1).astype(np.int64)
+
+
+def alone(strata: np.ndarray) -> int:
+    """Return how many images have a stratum of their own, and so no partner but themselves.
+
+    Examples
+    --------
+    >>> alone(np.array([0, 0, 1]))
+    1
+    """
+    return int((np.bincount(strata) == 1).sum())
 
 
 def pairs(strata: np.ndarray, order: np.ndarray, shifts: int) -> np.ndarray:

@@ -52,8 +52,8 @@ def pairing_of(probe: LabelledProbe, order: np.ndarray, shifts: int) -> Pairing:
     """
     stratum = pairing.strata_of(probe.presence)
     partner = pairing.pairs(stratum, order, shifts)
-    alone = int((np.bincount(stratum) == 1).sum())
-    return Pairing(partner, jackknife.groups_of(len(probe)), stratum, alone)
+    groups = jackknife.groups_of(len(probe))
+    return Pairing(partner, groups, stratum, pairing.alone(stratum))
 
 
 class LayerEvidence(NamedTuple):

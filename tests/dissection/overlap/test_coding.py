@@ -132,3 +132,13 @@ def test_limit_leaves_the_other_images_as_they_are(probe):
     with ProbeSet(probe.path, limit=4) as limited:
         for a, b in zip(coded(limited, range(1, 4)), coded(probe, range(1, 4)), strict=True):
             assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("sets", [256, 257, 2**15, 2**15 + 1, 2**16 + 1])
+def test_every_number_of_sets_has_a_type_that_holds_it(sets):
+    pixels = np.arange(sets)
+    planes = np.stack([(pixels >> bit & 1) * (bit + 1) for bit in range(17)])
+    found = label_sets(planes, np.zeros(0, np.int64), 18)
+    assert sorted(found.code.tolist()) == pixels.tolist()
+    label = np.where(found.member[found.code], found.label, 0)
+    assert (np.where(label > 0, 1 << (label - 1).clip(0), 0).sum(1) == pixels).all()
