@@ -22,6 +22,7 @@ from dissection.overlap.tally import (
     Labels,
     add,
     add_images,
+    counter,
     no_counts,
     overlapped,
     together,
@@ -127,7 +128,7 @@ class Counting:
         }
         labels, categories, size = len(probe.labels), len(probe.categories), math.prod(probe.grid)
         groups = int(self._group.max()) + 1
-        narrow = torch.int32 if len(probe) * size < 2**31 else torch.int64
+        narrow = counter(len(probe), size)
         self._counts, self.overlapping, self.masks = {}, {}, {}
         for name, one in self._layers.items():
             units, device = len(one.threshold.own), one.threshold.own.device

@@ -41,6 +41,11 @@ def no_counts(
     return Counts(torch.zeros((units, labels), dtype=dtype, device=device), *areas)
 
 
+def counter(images: int, pixels: int) -> torch.dtype:
+    """Return the smaller type of integers that can count all pixels of N images of H·W."""
+    return torch.int32 if images * pixels < 2**31 else torch.int64
+
+
 def together(grouped: Counts, units: int) -> Counts:
     """Return the counts of all groups of images, int64, from those with U rows for each."""
     return Counts(*(part.view(-1, units, *part.shape[1:]).sum(0) for part in grouped))

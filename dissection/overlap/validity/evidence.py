@@ -13,7 +13,7 @@ from dissection.execution.ranks import Ranks
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.coding import LabelSets
 from dissection.overlap.stencils import Level, Runs
-from dissection.overlap.tally import Labels
+from dissection.overlap.tally import Labels, counter
 from dissection.overlap.validity import heat
 from dissection.overlap.validity.levels import LevelCounts, add_levels, no_level_counts
 from dissection.statistics import jackknife, pairing
@@ -60,7 +60,7 @@ class LayerEvidence(NamedTuple):
     """Sums over images of one layer."""
 
     shifted: Tensor
-    """(R, U, L) int32 active pixels under the labels of each partner."""
+    """(R, U, L) int32 or int64 active pixels under the labels of each partner."""
     levels: LevelCounts
     """At every quantile, on some of the shifts."""
     steps: Tensor
@@ -184,9 +184,10 @@ class Evidence:
     def _nothing(self, units: int) -> tuple[Tensor, LevelCounts]:
         shifts, levels, labels, categories = self._shape
         shape = (len(self.pairs.partner), units, labels)
+        dtype = counter(len(self._stratum), self._pixels)
         return (
-            torch.zeros(shape, dtype=torch.int32, device=self._device),
-            no_level_counts(shifts, levels, units, labels, categories, self._device),
+            torch.zeros(shape, dtype=dtype, device=self._device),
+            no_level_counts(shifts, levels, units, labels, categories, self._device, dtype),
         )
 
     @property

@@ -17,7 +17,7 @@ class LevelCounts(NamedTuple):
     """Pixels above each of T thresholds, as `tally.Counts` has them of one; sums over images."""
 
     intersection: Tensor
-    """(S, T, U, L) int32, with the labels of S images for each."""
+    """(S, T, U, L) int32 or int64, with the labels of S images for each."""
     all: Tensor
     """(U, T) int64."""
     category: Tensor
@@ -27,13 +27,19 @@ class LevelCounts(NamedTuple):
 
 
 def no_level_counts(
-    shifts: int, levels: int, units: int, labels: int, categories: int, device: torch.device | str
+    shifts: int,
+    levels: int,
+    units: int,
+    labels: int,
+    categories: int,
+    device: torch.device | str,
+    dtype: torch.dtype,
 ) -> LevelCounts:
-    """Return counts of nothing."""
+    """Return counts of nothing, the intersections of the given type."""
     shapes = ((units, levels), (units, levels, categories), (units, levels, categories))
     areas = (torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes)
     shape = (shifts, levels, units, labels)
-    return LevelCounts(torch.zeros(shape, dtype=torch.int32, device=device), *areas)
+    return LevelCounts(torch.zeros(shape, dtype=dtype, device=device), *areas)
 
 
 def add_levels(
