@@ -15,7 +15,7 @@ from dissection.activations.shards import Shard, Wanted
 from dissection.activations.top import Top
 from dissection.networks.layouts import Grid, LayerInfo
 from dissection.overlap.coding import SetReader, labels_of
-from dissection.overlap.stencils import Level, Runs, Stencils, evaluate_levels, stencils
+from dissection.overlap.stencils import Runs, Stencils, evaluate_levels, stencils
 from dissection.overlap.tally import (
     Counts,
     Hits,
@@ -27,7 +27,7 @@ from dissection.overlap.tally import (
     overlapped,
     together,
 )
-from dissection.overlap.validity.evidence import Block, Evidence, EvidencePart
+from dissection.overlap.validity.evidence import Block, Evidence, EvidencePart, Lines
 
 __all__ = ["CHUNK_CELLS", "Counting", "Masks", "Thresholds"]
 
@@ -165,9 +165,10 @@ class Counting:
             over = evidence.pairs.partner[:, images].T
         sets = self._sets.of(np.column_stack([images, over]))
         shown = labels_of(self._probe, images, over, sets, device)
+        own = shown._replace(code=shown.code[:, :, :1].contiguous(), partner=shown.partner[:, :1])
         block = None if evidence is None else evidence.block(shard, sets)
         layers = {
-            name: _counted(shard.layers[name], one, images, shown, evidence, block)
+            name: _counted(shard.layers[name], one, images, (own, shown), evidence, block)
             for name, one in self._layers.items()
         }
         first = torch.from_numpy(self._group[shard.images]).to(device)
@@ -208,29 +209,28 @@ def _counted(
     cells: Cells,
     layer: _Layer,
     block: np.ndarray,
-    shown: Labels,
+    shown: tuple[Labels, Labels],
     evidence: Evidence | None,
     partners: Block | None,
 ) -> LayerPart:
     """Count a layer's active pixels in one shard."""
     units, device = len(layer.threshold.own), layer.threshold.own.device
     ranks = None if layer.top is None else _ranks(layer.top, block)
-    found, masks, pixels = [], [], shown.code.shape[1]
+    own, all_partners = shown
+    found, masks, pixels = [], [], own.code.shape[1]
     believed = None
     if evidence is not None and layer.threshold.levels:
         believed = evidence.part(units)
-    if believed is None:
-        shown = shown._replace(code=shown.code[:, :, :1].contiguous(), partner=shown.partner[:, :1])
     for images in torch.arange(len(block)).split(_together(layer, device)):
         maps = unpacked(cells, layer.grid, images.numpy(), device)
         runs, lines = _active(maps, layer)
         image = images.to(device)
-        shifted = None if believed is None else believed.shifted
-        found.append(overlapped(runs, image, units, shown, shifted))
+        if believed is None or evidence is None or partners is None:
+            found.append(overlapped(runs, image, units, own))
+        else:
+            found.append(evidence.count(believed, runs, lines, image, partners, all_partners))
         if ranks is not None:
             masks.append(_masks(runs, ranks[images.numpy()], pixels))
-        if believed is not None and evidence is not None and partners is not None:
-            evidence.count(believed, runs, lines, image, partners, shown)
     kept = masks or [_no_masks(pixels)]
     return LayerPart(
         found, Masks(*(np.concatenate(part) for part in zip(*kept, strict=True))), believed
@@ -246,15 +246,16 @@ def _together(layer: _Layer, device: torch.device) -> int:
     return max(1, images)
 
 
-def _active(maps: Tensor, layer: _Layer) -> tuple[Runs, tuple[Runs, list[Level]]]:
+def _active(maps: Tensor, layer: _Layer) -> tuple[Runs, Lines]:
     """Return where maps exceed their own threshold, and where each of several."""
     threshold = layer.threshold
     lowest, higher = evaluate_levels(maps, threshold.levels or (threshold.own,), layer.on)
+    lines = Lines(lowest, higher, threshold.place)
     if threshold.place == 0:
-        return lowest, (lowest, higher)
+        return lowest, lines
     own = higher[threshold.place - 1]
     of, first = (part.index_select(0, own.run) for part in (lowest.map, lowest.first))
-    return Runs(of, first + own.skipped, own.length), (lowest, higher)
+    return Runs(of, first + own.skipped, own.length), lines
 
 
 def _ranks(top: Top, images: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ class Labels(NamedTuple):
     """
 
     code: Tensor
-    """(N, H·W, S) uint8, int16 or int32, which set of labels each pixel carries in each of them."""
+    """(N, H·W, S) integers, s·C + c where a pixel carries set c of the labels of partner s."""
     partner: Tensor
     """(N, S) int64 which of the D images they are."""
     member: Tensor
@@ -93,10 +93,8 @@ class Hits(NamedTuple):
     """(A, l) int64 active pixels that carry each label of the image."""
 
 
-def overlapped(
-    runs: Runs, image: Tensor, units: int, labels: Labels, shifted: Tensor | None = None
-) -> Hits:
-    """Return what the active pixels of some images overlap.
+def overlapped(runs: Runs, image: Tensor, units: int, labels: Labels) -> Hits:
+    """Return what the active pixels of some images overlap of their own labels.
 
     Parameters
     ----------
@@ -108,19 +106,51 @@ def overlapped(
         U.
     labels : Labels
         Of a block of N images.
-    shifted : Tensor, optional
-        (S - 1, U, L) int32, to which what they overlap of the labels of each partner is added.
+    """
+    found = pixels_of(runs, image, units, labels, 1)
+    hits = bins(found.row, found.code, len(found.unit), labels.member.shape[1])
+    pixels = no_pixels(found, labels)
+    for which, overlap, _ in by_image(hits, found.image, units, labels):
+        pixels[which] = overlap[0].to(torch.int64)
+    # each active pixel is of one set
+    return Hits(found.unit, found.image, hits[:, 0].sum(1), pixels)
+
+
+class Pixels(NamedTuple):
+    """The active pixels of A maps, P in all, and the labels that they lie on."""
+
+    unit: Tensor
+    """(A,) int64 of each map."""
+    image: Tensor
+    """(A,) int64 image of the block, ascending."""
+    row: Tensor
+    """(P,) int32 which of the A maps each pixel is of."""
+    code: Tensor
+    """(P, S) as in `Labels`."""
+
+
+def pixels_of(runs: Runs, image: Tensor, units: int, labels: Labels, partners: int) -> Pixels:
+    """Return the active pixels of some images on the labels of their first S partners.
+
+    Parameters
+    ----------
+    runs, image, units, labels
+        As in `overlapped`.
+    partners : int
+        S.
     """
     active, row = rows(runs, len(image) * units)
     of_row, unit = image.index_select(0, active // units), active % units
-    hits = bins(runs, row, of_row, labels, labels.code.shape[2])
-    pixels = torch.zeros(len(active), labels.label.shape[1], dtype=torch.int64, device=image.device)
-    for which, found, label in by_image(hits, of_row, units, labels, labels.partner):
-        pixels[which] = found[0].to(torch.int64)
-        if shifted is not None:
-            add_found(shifted, unit[which], found[1:], label[1:])
-    # each active pixel is of one set
-    return Hits(unit, of_row, hits[:, 0].sum(1), pixels)
+    pixels = labels.code.shape[1]
+    place = runs.pixels((of_row * pixels).index_select(0, row))
+    code = labels.code.view(-1, labels.code.shape[2])[:, :partners].index_select(0, place)
+    return Pixels(unit, of_row, repeat(row.to(torch.int32), runs.length), code)
+
+
+def no_pixels(found: Pixels, labels: Labels) -> Tensor:
+    """Return (A, l) int64 zeros, for the pixels of each map under each label of its image."""
+    shape = len(found.unit), labels.label.shape[1]
+    return torch.zeros(shape, dtype=torch.int64, device=found.unit.device)
 
 
 def rows(runs: Runs, maps: int) -> tuple[Tensor, Tensor]:
@@ -138,58 +168,59 @@ def rows(runs: Runs, maps: int) -> tuple[Tensor, Tensor]:
     return active, number.index_select(0, runs.map)
 
 
-def bins(runs: Runs, row: Tensor, image: Tensor, labels: Labels, shifts: int) -> Tensor:
-    """Return the active pixels of A maps on each set of the labels of S partners, (A, S, C) int64.
+def bins(row: Tensor, code: Tensor, rows: int, sets: int, before: int = 0) -> Tensor:
+    """Return how many pixels each row has on each set of labels, (rows, S, C) int64.
 
     Parameters
     ----------
-    runs, row
-        As in `rows`.
-    image : Tensor
-        (A,) int64 of each map.
-    labels, shifts
-        Of the block, and how many of its partners, S.
+    row : Tensor
+        (P,) int32, which row each pixel is of.
+    code : Tensor
+        (P, S) as in `Labels`.
+    rows, sets : int
+        How many of them, and C.
+    before : int
+        How many partners come before the S.
     """
-    pixels, sets = labels.code.shape[1], labels.member.shape[1]
-    place = runs.pixels((image * pixels).index_select(0, row))
-    codes = labels.code.view(-1, labels.code.shape[2]).index_select(0, place)
-    narrow = torch.int32 if len(image) * shifts * sets < 2**31 else torch.int64
-    base = repeat((row * (shifts * sets)).to(narrow), runs.length)
-    steps = torch.arange(0, shifts * sets, sets, dtype=narrow, device=codes.device)
-    found = (base[:, None] + steps).add_(codes[:, :shifts])
-    hits = torch.bincount(found.view(-1), minlength=len(image) * shifts * sets)
-    return hits.view(len(image), shifts, sets)
+    width = code.shape[1] * sets
+    if not width:
+        return torch.zeros((rows, 0, sets), dtype=torch.int64, device=row.device)
+    narrow = torch.int32 if rows * width < 2**31 else torch.int64
+    cell = (row.to(narrow) * width).sub_(before * sets)[:, None] + code
+    hits = torch.bincount(cell.view(-1), minlength=rows * width)
+    return hits.view(rows, code.shape[1], sets)
 
 
 def by_image(
-    hits: Tensor, image: Tensor, units: int, labels: Labels, partner: Tensor
+    hits: Tensor, image: Tensor, units: int, labels: Labels, before: int = 0
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield what maps overlap of the labels of their image's partners, image by image.
+    """Yield what rows overlap of the labels of their image's partners, image by image.
 
     On a device all images come at once.
 
     Parameters
     ----------
     hits : Tensor
-        (A, S, C) int64 pixels of A maps on the sets of their image's partners.
+        (A, S, C) int64 pixels of A rows on the sets of S partners of their images.
     image : Tensor
-        (A,) int64 of each map, ascending.
+        (A,) int64 of each row, ascending.
     units : int
-        U.
+        Rows of an image, where all have as many.
     labels : Labels
         Of a block of images.
-    partner : Tensor
-        (N, S) int64 which images the partners are.
+    before : int
+        How many partners come before the S.
 
     Yields
     ------
     which : slice
-        Some of the maps, a of them.
+        Some of the rows, a of them.
     found : Tensor
         (S, a, l) float64 pixels under each label, whole numbers.
     label : Tensor
         (S, 1, l) int64, or (S, a, l) where they are of several images.
     """
+    partner = labels.partner[:, before : before + hits.shape[1]]
     if hits.device.type != "cpu":
         _, shifts, sets = hits.shape
         others = partner.index_select(0, image[::units])
@@ -208,12 +239,12 @@ def by_image(
         at += count
 
 
-def add_found(total: Tensor, unit: Tensor, found: Tensor, label: Tensor) -> None:
-    """Add what `by_image` found of some units, (a,) int64, to (S, U, L) int32, in place."""
-    shifts, units, labels = total.shape
-    step = torch.arange(shifts, device=total.device)[:, None, None] * (units * labels)
-    cell = step + unit[:, None] * labels + label
-    total.view(-1).index_add_(0, cell.view(-1), found.to(total.dtype).view(-1))
+def add_found(total: Tensor, row: Tensor, found: Tensor, label: Tensor) -> None:
+    """Add what `by_image` found of some rows, (a,) int64, to (S, rows, L) integers, in place."""
+    shifts, rows, labels = total.shape
+    step = torch.arange(shifts, device=total.device)[:, None, None] * (rows * labels)
+    cell = (step + label) + row[:, None] * labels
+    total.view(-1).scatter_add_(0, cell.view(-1), found.to(total.dtype).view(-1))
 
 
 def add(hits: Hits, labels: Labels, total: Counts, first: Tensor | None = None) -> Counts:

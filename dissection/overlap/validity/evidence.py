@@ -13,12 +13,12 @@ from dissection.execution.ranks import Ranks
 from dissection.networks.layouts import LayerInfo
 from dissection.overlap.coding import LabelSets
 from dissection.overlap.stencils import Level, Runs
-from dissection.overlap.tally import Labels, counter
+from dissection.overlap.tally import Hits, Labels, counter
 from dissection.overlap.validity import heat
-from dissection.overlap.validity.levels import LevelCounts, add_levels, no_level_counts
+from dissection.overlap.validity.levels import Overlaps, add, no_overlaps, overlapped
 from dissection.statistics import jackknife, pairing
 
-__all__ = ["Evidence", "EvidencePart", "Pairing", "pairing_of"]
+__all__ = ["Evidence", "EvidencePart", "Lines", "Pairing", "pairing_of"]
 
 LEVEL_SHARE = 10
 """One in so many shifts is counted at every quantile, at least one; the others at the run's own."""
@@ -59,10 +59,8 @@ def pairing_of(probe: LabelledProbe, order: np.ndarray, shifts: int) -> Pairing:
 class LayerEvidence(NamedTuple):
     """Sums over images of one layer."""
 
-    shifted: Tensor
-    """(R, U, L) int32 or int64 active pixels under the labels of each partner."""
-    levels: LevelCounts
-    """At every quantile, on some of the shifts."""
+    overlaps: Overlaps
+    """With the first partners' labels at every quantile, with the others' at the run's own."""
     steps: Tensor
     """(S, U, H·W + 1) int32, see `heat.steps_of`."""
 
@@ -78,11 +76,19 @@ class Block(NamedTuple):
     """(n, U) float32 of each layer."""
 
 
+class Lines(NamedTuple):
+    """Where maps exceed the lowest of several thresholds, and there each higher one."""
+
+    runs: Runs
+    levels: Sequence[Level]
+    own: int
+    """Which of the thresholds is the run's."""
+
+
 class EvidencePart(NamedTuple):
     """What a shard adds to the evidence of one layer."""
 
-    shifted: Tensor
-    levels: LevelCounts
+    overlaps: Overlaps
     begin: list[Tensor]
     end: list[Tensor]
 
@@ -165,8 +171,9 @@ class Evidence:
         names, units = len(probe.labels), {info.name: info.units for info in layers}
         self.maxima = Maxima(len(probe), units)
         shifts = len(pairs.partner)
-        counted = 1 + (-(-shifts // LEVEL_SHARE) if shifts else 0)
-        self._shape = (counted, levels, names, len(probe.categories))
+        at_levels = -(-shifts // LEVEL_SHARE)
+        self._partners = 1 + at_levels, shifts - at_levels
+        self._shape = (levels, names, len(probe.categories))
         rows = names + sum(units.values())
         self._stratum = heat.kept_apart(pairs.stratum, rows, self._pixels)
         self.strata = np.bincount(self._stratum)
@@ -175,20 +182,16 @@ class Evidence:
         self.touching = np.zeros((names, names), np.int64)
         self.layers = {
             name: LayerEvidence(
-                *self._nothing(count),
+                self._nothing(count),
                 torch.zeros((kept, count, self._pixels + 1), dtype=torch.int32, device=device),
             )
             for name, count in units.items()
         }
 
-    def _nothing(self, units: int) -> tuple[Tensor, LevelCounts]:
-        shifts, levels, labels, categories = self._shape
-        shape = (len(self.pairs.partner), units, labels)
+    def _nothing(self, units: int) -> Overlaps:
+        levels, labels, categories = self._shape
         dtype = counter(len(self._stratum), self._pixels)
-        return (
-            torch.zeros(shape, dtype=dtype, device=self._device),
-            no_level_counts(shifts, levels, units, labels, categories, self._device, dtype),
-        )
+        return no_overlaps(self._partners, levels, units, labels, categories, self._device, dtype)
 
     @property
     def wanted(self) -> Wanted:
@@ -205,18 +208,18 @@ class Evidence:
 
     def part(self, units: int) -> EvidencePart:
         """Return what a shard adds before any of its images were counted."""
-        return EvidencePart(*self._nothing(units), [], [])
+        return EvidencePart(self._nothing(units), [], [])
 
     def count(
         self,
         part: EvidencePart,
         runs: Runs,
-        lines: tuple[Runs, Sequence[Level]],
+        lines: Lines,
         image: Tensor,
         block: Block,
         labels: Labels,
-    ) -> None:
-        """Count some images of a shard.
+    ) -> Hits:
+        """Count some images of a shard, and return what their maps overlap of their own labels.
 
         Parameters
         ----------
@@ -224,19 +227,19 @@ class Evidence:
             Added to in place.
         runs : Runs
             Above the run's own threshold.
-        lines : tuple
-            From `stencils.evaluate_levels`.
+        lines : Lines
+            Above all thresholds.
         image : Tensor
             (n,) int64 places in the block.
         block, labels
             What the shard shows.
         """
-        units = part.shifted.shape[1]
-        add_levels(*lines, image, labels, part.levels)
+        units = part.overlaps.shifted.shape[1]
         first = block.stratum.index_select(0, image) * units
         begin, end = heat.steps_of(runs, first, units, self._pixels)
         part.begin.append(begin)
         part.end.append(end)
+        return overlapped(*lines, image, labels, part.overlaps)
 
     def add(self, parts: Mapping[str, EvidencePart], block: Block) -> None:
         """Add what a shard has."""
@@ -247,8 +250,6 @@ class Evidence:
             self.touching[np.ix_(one.label, one.label)] |= together
         for name, part in parts.items():
             total = self.layers[name]
-            total.shifted.add_(part.shifted)
-            for mine, more in zip(total.levels, part.levels, strict=True):
-                mine.add_(more)
+            add(total.overlaps, part.overlaps)
             for begin, end in zip(part.begin, part.end, strict=True):
                 heat.add_units(total.steps, begin, end)

@@ -12,7 +12,7 @@ from dissection.execution.ranks import Ranks
 from dissection.overlap.tally import Counts
 from dissection.overlap.validity import heat
 from dissection.overlap.validity.evidence import Evidence, Pairing
-from dissection.overlap.validity.levels import LevelCounts
+from dissection.overlap.validity.levels import LevelCounts, above
 from dissection.overlap.validity.numbers import (
     Counted,
     Labelled,
@@ -69,6 +69,7 @@ class Judge:
         ranks: Ranks,
     ) -> None:
         self._config, self._evidence, self._ranks = config, evidence, ranks
+        self._own = config.levels()[::-1].index(config.quantile)
         self.pairs = evidence.pairs
         self._labels = ranks.total(torch.from_numpy(evidence.labels))
         touching = ranks.total(torch.from_numpy(evidence.touching)).numpy() > 0
@@ -93,8 +94,8 @@ class Judge:
             (U, L) float64 IoU by the run's union rule.
         """
         total, one = self._ranks.total, self._evidence.layers[layer]
-        shifted = total(one.shifted)
-        levels = LevelCounts(*map(total, one.levels))
+        others = total(one.overlaps.shifted)
+        levels = above(LevelCounts(*map(total, one.overlaps.levels)))
         steps = total(one.steps)
         maximum = self._evidence.maxima.gathered(self._ranks, layer)
         if not self._ranks.leads:
@@ -109,7 +110,7 @@ class Judge:
             counts,
             grouped,
             overlapping.cpu().numpy(),
-            shifted,
+            torch.cat([levels.intersection[1:, :, self._own], others]),
             heat.expected(steps, self._labels, images),
             maximum,
         )
@@ -123,7 +124,7 @@ class Judge:
         quantiles, counts, shifted = config.levels(), [], []
         for place, quantile in zip(reversed(range(len(quantiles))), quantiles, strict=True):
             areas = (levels.all[:, place], levels.category[:, place], levels.mask[:, place])
-            of_shift = [Counts(levels.intersection[s, place], *areas) for s in range(shifts)]
+            of_shift = [Counts(levels.intersection[s, :, place], *areas) for s in range(shifts)]
             counts.append(of_shift[0])
             rule = null_rule(config.union)
             some = [highest(one, labels, rule) for one in of_shift[1:]]

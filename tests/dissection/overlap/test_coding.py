@@ -39,7 +39,7 @@ def crowded(tmp_path_factory):
 def decoded(labels, image, place, grid):
     """Return the pixels of each label of an image of a block, or of one of its partners."""
     at = int(labels.partner[image, place])
-    code = labels.code[image, :, place].long()
+    code = labels.code[image, :, place].long() - place * labels.member.shape[1]
     inside = labels.member[at][code].bool().numpy()
     names = labels.label[at].tolist()
     assert not inside[:, [n for n, name in enumerate(names) if not name]].any()

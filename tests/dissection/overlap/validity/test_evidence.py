@@ -1,5 +1,7 @@
 """What is counted beside the labels, against loops over all pixels."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from dissection.networks.layouts import LayerInfo
 from dissection.overlap.counting import Counting, Thresholds
 from dissection.overlap.validity import heat
 from dissection.overlap.validity.evidence import Evidence, pairing_of
+from dissection.overlap.validity.levels import above, add
 from tests.dissection import references
 from tests.dissection.probes import (
     CATEGORIES,
@@ -106,25 +109,27 @@ def overlaps(on, partner):
 @pytest.mark.parametrize("name", [info.name for info in INFOS])
 def test_shifted_counts_are_those_of_loops(fold, active, pairs, name):
     on = active[name][OWN]
-    found = fold.evidence.layers[name].shifted.numpy()
-    assert len(found) == SHIFTS
-    for one, partner in zip(found, pairs.partner, strict=True):
+    overlaps_of = fold.evidence.layers[name].overlaps
+    levels, others = above(overlaps_of.levels).intersection[1:, :, OWN], overlaps_of.shifted
+    assert 0 < len(levels) < SHIFTS == len(levels) + len(others)
+    for one, partner in zip([*levels, *others], pairs.partner, strict=True):
         np.testing.assert_array_equal(one, overlaps(on, partner))
 
 
 @pytest.mark.parametrize("name", [info.name for info in INFOS])
 def test_every_quantile_has_the_counts_of_its_own_run(fold, active, pairs, name):
-    found = fold.evidence.layers[name].levels
-    assert found.intersection.shape[:2] == (1 + 2, len(QUANTILES))
+    found = above(fold.evidence.layers[name].overlaps.levels)
+    assert len(found.intersection) == 1 + 2
+    assert found.intersection.shape[2] == len(QUANTILES)
     for place, on in enumerate(active[name]):
         wanted = references.count(on, HELD, PRIMARY, K)
-        np.testing.assert_array_equal(found.intersection[0, place], wanted.intersection)
+        np.testing.assert_array_equal(found.intersection[0, :, place], wanted.intersection)
         np.testing.assert_array_equal(found.all[:, place], wanted.all)
         np.testing.assert_array_equal(found.category[:, place], wanted.category)
         np.testing.assert_array_equal(found.mask[:, place], wanted.mask)
         for shift in (0, 1):
             shifted = overlaps(on, pairs.partner[shift])
-            np.testing.assert_array_equal(found.intersection[1 + shift, place], shifted)
+            np.testing.assert_array_equal(found.intersection[1 + shift, :, place], shifted)
 
 
 @pytest.mark.parametrize("name", [info.name for info in INFOS])
@@ -196,11 +201,12 @@ def test_shards_in_any_groups_add_up(groups, fold, store, probe, maps, pairs):
     whole = fold.evidence
     np.testing.assert_array_equal(first.labels + second.labels, whole.labels)
     for name, wanted in whole.layers.items():
-        one, two = first.layers[name], second.layers[name]
-        assert torch.equal(one.shifted + two.shifted, wanted.shifted)
+        one, two = copy.deepcopy(first.layers[name]), second.layers[name]
         assert torch.equal(one.steps + two.steps, wanted.steps)
-        for a, b, c in zip(one.levels, two.levels, wanted.levels, strict=True):
-            assert torch.equal(a + b, c)
+        add(one.overlaps, two.overlaps)
+        assert torch.equal(one.overlaps.shifted, wanted.overlaps.shifted)
+        for both, all_of_them in zip(one.overlaps.levels, wanted.overlaps.levels, strict=True):
+            assert torch.equal(both, all_of_them)
 
 
 def test_partners_are_of_the_same_kind_and_never_the_image_itself(pairs, probe):
