@@ -98,8 +98,10 @@ def add_labels(heat: np.ndarray, stratum: np.ndarray, sets: Sequence[LabelSets])
         Of the images.
     """
     for at, one in zip(stratum, sets, strict=True):
-        for label, inside in zip(one.label, one.member.T, strict=True):
-            heat[at, label] += inside[one.code]
+        # in the types that numpy would make of each label's anew
+        code, member = one.code.astype(np.intp), one.member.T.astype(heat.dtype)
+        for label, inside in zip(one.label, member, strict=True):
+            heat[at, label] += inside[code]
 
 
 def expected(steps: Tensor, labels: Tensor, images: Tensor) -> Tensor:
@@ -117,6 +119,10 @@ def expected(steps: Tensor, labels: Tensor, images: Tensor) -> Tensor:
     total = torch.zeros(steps.shape[1], labels.shape[1], dtype=torch.float64, device=steps.device)
     for stratum, count in enumerate(images.tolist()):
         if count:
-            heat = torch.cumsum(steps[stratum], 1, dtype=torch.int32)[:, :-1].double()
-            total += heat @ labels[stratum].to(steps.device).double().t() / count
+            # where few images are of a kind most units and labels are nowhere
+            units, names = where(steps[stratum].amax(1) > 0), where(labels[stratum].amax(1) > 0)
+            rows = steps[stratum].index_select(0, units)
+            heat = torch.cumsum(rows, 1, dtype=torch.int32)[:, :-1].double()
+            lain = labels[stratum].index_select(0, names).to(steps.device).double()
+            total[units[:, None], names.to(steps.device)] += heat @ lain.t() / count
     return total
