@@ -3,6 +3,7 @@
 Imports nothing heavy, so that a command can show its choices and defaults at once.
 """
 
+import math
 import os
 from dataclasses import asdict, dataclass
 
@@ -161,6 +162,9 @@ def labelers_of(method: str) -> tuple[str, ...]:
 SIMILARITIES = ("soft_wpmi", "wpmi", "rank_reorder", "cosine", "cosine_cubed")
 """Of CLIP-Dissect (Oikarinen and Weng, ICLR 2023), see `dissection.clip.similarity`."""
 
+SOFTMAX = ("soft_wpmi", "wpmi")
+"""Those of them that read probabilities: a softmax of the scores, which has a sharpness."""
+
 POOLINGS = ("mean", "max", "class")
 """How a unit's map becomes one number an image: published is the mean; ``class`` is the class token
 of a vision transformer, which has no place in its map."""
@@ -189,6 +193,9 @@ class ClipConfig:
     shifts : int
         How often activations are compared with the scores of other images, to learn what chance
         gives; each costs as much as the descriptions. Without any nothing is said of their worth.
+    sharpness : float, optional
+        What scores are multiplied by before the softmax of `SOFTMAX`, above 0. By default the
+        published one, scaled as the encoder says, see `dissection.clip.scale`.
 
     Raises
     ------
@@ -204,11 +211,20 @@ class ClipConfig:
     pooling: str = "mean"
     precision: str = "fp32"
     shifts: int = SHIFTS_OF_MANY
+    sharpness: float | None = None
 
     def __post_init__(self) -> None:
         if self.shifts < 0:
             raise ValueError(f"shifts must be at least 0, got {self.shifts}")
         _check_choice("similarity", self.similarity, SIMILARITIES)
+        if self.sharpness is not None:
+            if not 0 < self.sharpness < math.inf:
+                raise ValueError(f"sharpness must be above 0 and finite, got {self.sharpness}")
+            if self.similarity not in SOFTMAX:
+                raise ValueError(
+                    f"similarity {self.similarity} has no softmax, so no sharpness; only "
+                    f"{' and '.join(SOFTMAX)} have one"
+                )
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("precision", self.precision, PRECISIONS)
         if self.template.count("{}") != 1:

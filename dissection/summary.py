@@ -1,5 +1,7 @@
 """The summary that a run ends with."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from broden.system.text import aligned
@@ -110,12 +112,22 @@ def _descriptions(result: Dissection, descriptions: pd.DataFrame) -> list[str]:
         rows.append((layer, *(str(counts[name]) for name in numbers), best))
     rule = (
         f"CLIP-Dissect: encoder {clip['encoder']['name']}, {clip['concepts']['count']} concepts of "
-        f"{clip['concepts']['source']}, {clip['similarity']}, pooling {clip['pooling']}; "
-        "descriptions: how many different ones"
+        f"{clip['concepts']['source']}, {clip['similarity']}{_scale(clip)}, "
+        f"pooling {clip['pooling']}; descriptions: how many different ones"
     )
+    tied = [f"{n} of {layer}" for layer, one in every.items() if (n := one.get("saturated"))]
+    if tied:
+        rule += f"; units that tie at the highest similarity: {', '.join(tied)}"
     if judged:
         rule += "; significant: units whose description has q <= 0.05"
     return [*aligned(rows), rule]
+
+
+def _scale(clip: Mapping[str, object]) -> str:
+    """Return the options of the similarity, where a run has them."""
+    if "sharpness" not in clip:
+        return ""
+    return f" (sharpness {clip['sharpness']:g}, top {clip['top_k']} images)"
 
 
 def _agreement(check: Findings) -> str:

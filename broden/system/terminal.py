@@ -165,6 +165,17 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def above_zero(text: str) -> float:
+    """Return the finite number above 0 that an option gives."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
 def fraction(text: str) -> float:
     """Return the number from 0 up to but not 1 that an option gives."""
     try:

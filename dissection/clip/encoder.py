@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from broden.system.files import file_digest
+from dissection.clip.scale import PUBLISHED
 from dissection.networks.fingerprint import digest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources import openclip
@@ -52,6 +53,8 @@ class Encoder:
         D, the length of a feature vector.
     weights : str
         Where the weights come from, for the run card.
+    sharpness : float
+        What soft_wpmi's softmax multiplies scores by, see `scale.scale_of`.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Encoder:
     context_length: int
     dimension: int
     weights: str
+    sharpness: float
     # an nn.Module with open_clip's encode_image and encode_text
     _module: Any = field(repr=False)
     _tokenizer: Callable[..., Tensor] = field(repr=False)
@@ -202,6 +206,7 @@ def load(
         made.context_length,
         made.dimension,
         f"{made.file.name} (sha256 {file_digest(made.file)})",
+        PUBLISHED["soft_wpmi"].sharpness if made.sharpness is None else made.sharpness,
         made.module.to(device),
         made.tokenizer,
     )

@@ -15,6 +15,7 @@ from dissection.clip import concepts, encoder
 from dissection.clip.features import default_cache, image_features, text_features
 from dissection.clip.pooling import Pooling
 from dissection.clip.results import STRANGE, Described, definitions, described, write
+from dissection.clip.scale import Scale, scale_of, spread
 from dissection.clip.scoring import score
 from dissection.clip.worth import Pairing, pairing_of, worth
 from dissection.config import ClipConfig
@@ -26,6 +27,9 @@ from dissection.networks.suitability import class_tokens, require_units
 __all__ = ["ClipLabeler"]
 
 log = logging.getLogger(__name__)
+
+MOST_SATURATED = 0.05
+"""Share of a layer's units above which a run warns of those that tie."""
 
 
 class ClipLabeler:
@@ -65,6 +69,11 @@ class ClipLabeler:
             raise RuntimeError("the encoder is not loaded yet: call prepare first")
         return self._encoder
 
+    def scale(self, images: int) -> Scale | None:
+        """Return the options of the similarity for so many images."""
+        config = self.config
+        return scale_of(config.similarity, images, self.encoder.sharpness, config.sharpness)
+
     def layers(self, infos: Sequence[LayerInfo]) -> list[LayerInfo]:
         """Return the layers, with their class tokens where these are asked for."""
         require_units(infos)
@@ -87,6 +96,8 @@ class ClipLabeler:
     def settings(self) -> dict[str, object]:
         """Return all that determines the labels, as JSON knows it; the encoder is loaded."""
         shifts = {"shifts": self.shifts} if self.shifts else {}
+        scale = self.scale(len(self.probe))
+        scaled = {} if scale is None else scale._asdict()
         return {
             "precision": self.config.precision,
             "clip": {
@@ -104,6 +115,7 @@ class ClipLabeler:
                 },
                 "similarity": self.config.similarity,
                 "pooling": self.config.pooling,
+                **scaled,
                 **shifts,
             },
         }
@@ -142,11 +154,17 @@ class ClipFold(Pooling):
             return None
         labeler, config = self._labeler, self._labeler.config
         pairs = pairing_of(labeler.probe, labeler.shifts) if labeler.shifts else None
-        found = self._described(images, pairs)
+        with self._job.timed("clip features"):
+            texts = text_features(labeler.encoder, labeler.concepts, cache=default_cache())
+        apart, scale = spread(images, texts), labeler.scale(len(images))
+        found = self._described(images, texts, pairs)
+        for one in found:
+            warn_saturated(one, scale)
+        alone = None if pairs is None else pairs.alone
         return Outcome(
             {one.layer: one.counts for one in found},
-            definitions(config, labeler.strange, None if pairs is None else pairs.alone),
-            partial(write, found, labeler.concepts.names),
+            definitions(config, labeler.strange, scale, apart, alone),
+            partial(write, found, labeler.concepts.names, apart),
             {f"clip:{Path(config.encoder).name}": labeler.texts},
         )
 
@@ -164,24 +182,36 @@ class ClipFold(Pooling):
                 ranks=job.ranks,
             )
 
-    def _described(self, images: Tensor, pairs: Pairing | None) -> list[Described]:
+    def _described(self, images: Tensor, texts: Tensor, pairs: Pairing | None) -> list[Described]:
         job, labeler, device = self._job, self._labeler, self._labeler.device
         kind = labeler.config.similarity
-        with job.timed("clip features"):
-            texts = text_features(labeler.encoder, labeler.concepts, cache=default_cache())
         images, texts, found = images.to(device), texts.to(device), []
 
         def scored(shown: Tensor, activations: Tensor) -> Tensor:
-            return score(shown, texts, activations, kind)
+            scale = labeler.scale(len(shown))
+            options = None if scale is None else scale.options()
+            return score(shown, texts, activations, kind, options=options)
 
         for info in job.plan.layers:
             activations = self.values(info.name).to(device)
             with job.timed("clip similarity"):
                 similarity = scored(images, activations).float().cpu().numpy()
-                one = described(info.name, similarity, activations.cpu())
+                one = described(info.name, similarity, activations.cpu(), kind)
             if pairs is not None:
                 with job.timed("clip validity"):
                     judged = worth(scored, images, activations, similarity, pairs, kind)
                     one = one._replace(worth=judged)
             found.append(one)
         return found
+
+
+def warn_saturated(found: Described, scale: Scale | None) -> None:
+    """Log where more units tie at the highest similarity than can be overlooked."""
+    units, tied = len(found.saturated), int(found.saturated.sum())
+    if scale is None or tied <= MOST_SATURATED * units:
+        return
+    log.warning(
+        "warning: layer %s: %d of %d units tie at the highest similarity there is, so their "
+        "descriptions say little; use --sharpness below %g, or --similarity cosine_cubed",
+        *(found.layer, tied, units, scale.sharpness),
+    )

@@ -264,10 +264,6 @@ MEASURES: dict[str, Callable[..., Measure]] = {
 """What prepares the units for each similarity, from (N, U) activations and options."""
 
 
-PRIORS = frozenset({"soft_wpmi", "wpmi"})
-"""Those that subtract how usual a concept is among the units."""
-
-
 def fewest_images(name: str) -> int:
     """Return how many images a similarity needs, with its published options.
 

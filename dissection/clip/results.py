@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from dissection.clip.measures import PRIORS, top_images
+from dissection.clip.measures import top_images
+from dissection.clip.scale import SATURATED, Scale, saturated
 from dissection.clip.worth import Worth
-from dissection.config import TOP_IMAGES, ClipConfig
+from dissection.config import SOFTMAX, TOP_IMAGES, ClipConfig
 from dissection.results import schema
 from dissection.results.storage import texts, write_table, written_hdf5
 from dissection.statistics.discoveries import FDR
@@ -44,6 +45,8 @@ class Described(NamedTuple):
     """(U, n) int64 images of highest activation, the highest first; on ties the earlier."""
     top_value: np.ndarray
     """(U, n) float32 those activations."""
+    saturated: np.ndarray
+    """(U,) bool, see `scale.saturated`."""
     worth: Worth | None = None
     """What the descriptions are worth, where that was asked."""
 
@@ -55,13 +58,13 @@ class Described(NamedTuple):
     @property
     def counts(self) -> dict[str, int]:
         """What the run card says of the layer."""
-        found = {"descriptions": self.distinct}
+        found = {"descriptions": self.distinct, "saturated": int(self.saturated.sum())}
         if self.worth is not None:
             found["descriptions_significant"] = self.worth.significant
         return found
 
 
-def described(layer: str, similarity: np.ndarray, activations: Tensor) -> Described:
+def described(layer: str, similarity: np.ndarray, activations: Tensor, measure: str) -> Described:
     """Sort out the best concepts and images of each unit.
 
     Parameters
@@ -72,15 +75,18 @@ def described(layer: str, similarity: np.ndarray, activations: Tensor) -> Descri
         (U, M) float32.
     activations : Tensor
         (N, U) float32.
+    measure : str
+        Name of the similarity.
     """
     order = np.argsort(-similarity, axis=1, kind="stable")
     images = top_images(activations, TOP_IMAGES)
     values = activations.t().gather(1, images)
     top = order[:, :TOP_CONCEPTS].copy()
-    return Described(layer, similarity, top, images.numpy(), values.numpy())
+    tied = saturated(similarity, measure)
+    return Described(layer, similarity, top, images.numpy(), values.numpy(), tied)
 
 
-def write(found: Sequence[Described], concepts: Sequence[str], folder: Path) -> None:
+def write(found: Sequence[Described], concepts: Sequence[str], spread: float, folder: Path) -> None:
     """Write descriptions.csv and clip.h5, each complete or not at all.
 
     Parameters
@@ -89,6 +95,8 @@ def write(found: Sequence[Described], concepts: Sequence[str], folder: Path) -> 
         The layers, in order.
     concepts : sequence of str
         The M names.
+    spread : float
+        Of the scores, see `scale.spread`.
     folder : Path
         The run directory.
 
@@ -101,6 +109,7 @@ def write(found: Sequence[Described], concepts: Sequence[str], folder: Path) -> 
     write_table(folder / schema.DESCRIPTIONS, table)
     with written_hdf5(folder / schema.CLIP) as file:
         file[schema.CLIP_CONCEPTS] = texts(concepts)
+        file[schema.CLIP_SPREAD] = spread
         for one in found:
             group = file.create_group(schema.layers(one.layer))
             group.create_dataset(schema.SIMILARITY, data=one.similarity, **schema.PACKED)
@@ -123,10 +132,17 @@ def _table(one: Described, concepts: Sequence[str]) -> pd.DataFrame:
     if one.worth is not None:
         values = (one.worth.p, one.worth.q, one.worth.stability)
         columns |= dict(zip(schema.WORTH_COLUMNS, values, strict=True))
+    columns[schema.SATURATED] = one.saturated
     return pd.DataFrame(columns)
 
 
-def definitions(config: ClipConfig, strange: bool, alone: int | None = None) -> dict[str, str]:
+def definitions(
+    config: ClipConfig,
+    strange: bool,
+    scale: Scale | None,
+    spread: float,
+    alone: int | None = None,
+) -> dict[str, str]:
     """Return in words what the descriptions mean.
 
     Parameters
@@ -135,27 +151,45 @@ def definitions(config: ClipConfig, strange: bool, alone: int | None = None) -> 
         Similarity and pooling.
     strange : bool
         Whether the encoder has never seen images of this kind.
+    scale : Scale, optional
+        Options of the similarity.
+    spread : float
+        Of the scores.
     alone : int, optional
         Images that were paired with themselves, where the worth of descriptions was asked.
     """
     warning = {"encoder": STRANGE} if strange else {}
     judged = {} if alone is None else _worth_definitions(config.similarity, alone)
+    scaled = {} if scale is None else _scale_definitions(config.similarity, scale)
     return (
         warning
         | judged
+        | scaled
         | {
             "activation": f"of a unit on an image: the {_POOLED[config.pooling]}",
-            "concept score": "cosine of image and text features of the CLIP encoder",
+            "concept score": "cosine of image and text features of the CLIP encoder; over the "
+            f"concepts, its standard deviation within an image is {spread:.3g} on average",
             "top images by CLIP": f"the {TOP_IMAGES} of highest activation",
             "description": f"the concept of highest {config.similarity} with the unit's "
             "activations over all images, the earlier in the list on ties",
-            "similarity": "comparable only between runs with the same encoder, concepts and "
-            "images; soft_wpmi is never above the logarithm of the layer's number of units, which "
-            "a concept reaches that one unit alone answers to, so that units may tie there",
+            "similarity": "comparable only between runs with the same encoder, concepts and images",
             "prior": "soft_wpmi and wpmi take the mean over the units of a layer as how usual a "
             "concept is, so a layer is always described as a whole",
         }
     )
+
+
+def _scale_definitions(similarity: str, scale: Scale) -> dict[str, str]:
+    """Return in words what the options of a similarity do."""
+    return {
+        "sharpness": f"{similarity} takes the softmax of {scale.sharpness:g} times the scores; the "
+        "published value, or what the encoder's card says of one whose scores lie further apart",
+        "top images of a unit": f"the {scale.top_k} of highest activation: as many as published, "
+        "but at most a twentieth of all, or 20",
+        "saturated": f"units whose similarity is within {SATURATED} of the logarithm of the "
+        "layer's number of units, which a concept gives that one unit alone answers to: there "
+        "units tie, and the order of their concepts says little",
+    }
 
 
 def _worth_definitions(similarity: str, alone: int) -> dict[str, str]:
@@ -164,7 +198,7 @@ def _worth_definitions(similarity: str, alone: int) -> dict[str, str]:
     return {
         "p of descriptions": "share of the layer's chance values that reach the unit's, each less "
         "the mean of its unit's (no logarithm is taken, as of IoU); the value is the highest "
-        f"{similarity} to any concept{less if similarity in PRIORS else ''}; by chance, the same "
+        f"{similarity} to any concept{less if similarity in SOFTMAX else ''}; by chance, the same "
         "when each image's activations are compared with the concept scores of another that holds "
         f"labels of the same categories, of any other where nothing is labelled; {alone} images "
         "have no other and keep their own scores",

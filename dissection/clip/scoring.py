@@ -5,6 +5,8 @@ and forgotten, so no more of the images-by-concepts matrix exists than may be ke
 passes of a softmax. How, is in `dissection.clip.blocks`.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ def score(
     activations: Tensor,
     similarity: str = "soft_wpmi",
     *,
+    options: Mapping[str, float] | None = None,
     budget: int = BUDGET,
     keep: int = KEEP,
     progress: Progress | None = None,
@@ -41,6 +44,8 @@ def score(
         (N, U) floating, the pooled activation of each unit on each image.
     similarity : str
         A name in `dissection.clip.similarity.SIMILARITIES`.
+    options : mapping, optional
+        Of the similarity, in place of the published ones.
     budget : int
         Bytes for the arrays of all blocks of concepts under way; changes memory and time only.
     keep : int
@@ -74,7 +79,7 @@ def score(
     images = len(image_features), len(activations)
     check_same("images", ("image features", images[0]), ("activations", images[1]))
     dtype = working_dtype(image_features, text_features, activations)
-    measure = prepare(activations.to(dtype))
+    measure = prepare(activations.to(dtype), **(options or {}))
     rows, texts = image_features[measure.images].to(dtype), text_features.to(dtype)
     scores = Scores(
         len(texts),

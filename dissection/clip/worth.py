@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from broden.probe import Probe, labelled
-from dissection.clip.measures import PRIORS, fewest_images
+from dissection.clip.measures import fewest_images
+from dissection.config import SOFTMAX
 from dissection.statistics import discoveries, jackknife, pairing
 
 __all__ = ["Pairing", "Worth", "pairing_of", "standing", "worth"]
@@ -140,7 +141,7 @@ def standing(similarity: np.ndarray, measure: str) -> np.ndarray:
     """
     best = similarity.argmax(1)
     found = similarity[np.arange(len(best)), best]
-    if measure not in PRIORS:
+    if measure not in SOFTMAX:
         return found
     return (found - similarity.mean(0, dtype=float)[best]).astype(np.float32)
 

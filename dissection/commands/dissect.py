@@ -10,7 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
-from broden.system.terminal import Parser, add_debug, natural, positive, run
+from broden.system.terminal import Parser, above_zero, add_debug, natural, positive, run
 from dissection.commands.definitions import add_definitions, add_validity, clip_shifts, iou_config
 from dissection.commands.network import add_network, infos, network
 from dissection.config import (
@@ -96,6 +96,13 @@ def _add_clip(group) -> None:
         help="how activations are compared with concept scores (default: %(default)s)",
     )
     group.add_argument(
+        "--sharpness",
+        type=above_zero,
+        metavar="A",
+        help="what soft_wpmi and wpmi multiply scores by before their softmax (default: the "
+        "encoder's: 10 and 2 as published, less where its scores lie further apart)",
+    )
+    group.add_argument(
         "--pooling",
         choices=POOLINGS,
         default=default.pooling,
@@ -135,6 +142,7 @@ def _clip(args: argparse.Namespace) -> ClipConfig:
         args.pooling,
         args.precision,
         clip_shifts(args),
+        args.sharpness,
     )
 
 

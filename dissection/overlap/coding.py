@@ -161,7 +161,7 @@ def labels_of(
     # of one partner few bytes are read; of several they are added faster unchanged
     narrow = _narrow(most[0]) if place.shape[1] == 1 else np.int32
     code: np.ndarray = np.empty(shape, narrow)
-    before = (np.arange(place.shape[1]) * most[0]).astype(narrow)
+    before: np.ndarray = (np.arange(place.shape[1]) * most[0]).astype(narrow)
     for row, own in zip(code, place, strict=True):
         np.add(np.stack([read[at].code for at in own]).T, before, out=row)
     presence = probe.presence[images].astype(np.int64)

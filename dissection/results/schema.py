@@ -36,6 +36,8 @@ VALIDITY_COLUMNS = (
     "average_precision",
 )  # fmt: skip
 """Columns of `UNITS` behind the others, of a run that says how far its labels can be believed."""
+SATURATED = "saturated"
+"""Column of `DESCRIPTIONS` behind all others: true where units tie at the highest similarity."""
 WORTH_COLUMNS = ("p", "q", "stability")
 """Columns of `DESCRIPTIONS` behind the others, likewise."""
 OTHER_LABELS = ("runner_up", "second_label")
@@ -73,6 +75,7 @@ GROUP = "validity/group"
 
 # clip.h5
 CLIP_CONCEPTS = "concepts"
+CLIP_SPREAD = "score_spread"
 
 # members of a layer, see `member`; of scores.h5:
 THRESHOLD = "threshold"

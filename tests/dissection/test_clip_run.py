@@ -1,6 +1,7 @@
 """Runs labelled by CLIP, alone and beside IoU, against a computation without the engine."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -16,6 +17,9 @@ from broden.images import decode
 from broden.reader import ProbeSet
 from dissection.activations import forward, pooled
 from dissection.clip import similarity
+from dissection.clip.labeler import warn_saturated
+from dissection.clip.results import described
+from dissection.clip.scale import Scale
 from dissection.config import ClipConfig, Execution, IouConfig
 from dissection.crosscheck import findings as verdict
 from dissection.crosscheck.check import crosscheck
@@ -107,7 +111,10 @@ def expected(network, probe, clip, layer, pool):
         batch = PLAIN.normalise(torch.stack([torch.from_numpy(np.array(im)) for im in small]))
         maps = network.module.features(batch)
         values = pool(maps) if layer == "features" else network.module(batch)
-    return getattr(similarity, clip.similarity)(shown @ said.T, values).numpy(), names
+    few = {} if clip.similarity == "cosine" else {"top_k": 20}
+    if clip.sharpness:
+        few["a"] = clip.sharpness
+    return getattr(similarity, clip.similarity)(shown @ said.T, values, **few).numpy(), names
 
 
 def test_both_methods_are_cross_checked_in_the_run(network, probe, clip, tmp_path):
@@ -139,12 +146,18 @@ def test_top_images_by_clip_have_the_highest_activations(network, probe, clip, t
 
 
 @pytest.mark.parametrize(
-    ("kind", "pooling"), [("soft_wpmi", "mean"), ("cosine", "max"), ("wpmi", "mean")]
+    ("kind", "pooling", "sharpness"),
+    [
+        ("soft_wpmi", "mean", None),
+        ("cosine", "max", None),
+        ("wpmi", "mean", None),
+        ("soft_wpmi", "mean", 1.5),
+    ],
 )
 def test_descriptions_are_those_of_a_direct_computation(
-    network, probe, clip, tmp_path, kind, pooling
+    network, probe, clip, tmp_path, kind, pooling, sharpness
 ):
-    config = ClipConfig(clip.encoder, similarity=kind, pooling=pooling)
+    config = ClipConfig(clip.encoder, similarity=kind, pooling=pooling, sharpness=sharpness)
     result = run(network, probe, tmp_path / "run", config)
     pools = {"mean": lambda maps: maps.mean((2, 3)), "max": lambda maps: maps.amax((2, 3))}
     for layer in ("features", "head"):
@@ -163,8 +176,8 @@ def test_files_are_those_of_the_design(network, probe, clip, tmp_path):
     files = {path.name for path in result.path.iterdir()}
     assert files == {"descriptions.csv", "clip.h5", "run.json", ".lock"}
     table = pd.read_csv(result.path / "descriptions.csv")
-    worth = ["p", "q", "stability"]
-    assert list(table.columns) == ["layer", "unit", "description", "similarity", *worth]
+    more = ["p", "q", "stability", "saturated"]
+    assert list(table.columns) == ["layer", "unit", "description", "similarity", *more]
     assert table["unit"].tolist() == [*range(12), *range(7)]
     with h5py.File(result.path / "clip.h5") as file:
         scores = file["layers/head/similarity"][()]
@@ -201,6 +214,52 @@ def test_worth_of_descriptions_is_that_of_the_stored_chance(network, probe, clip
     assert "significant: units whose description has q <= 0.05" in summary(result)
 
 
+def test_the_run_says_how_far_scores_lie_apart(network, probe, clip, tmp_path):
+    result = run(network, probe, tmp_path / "run", clip, layers=["head"])
+    config = ClipConfig(clip.encoder, similarity="cosine")
+    model, _, preprocess = open_clip.create_model_and_transforms(clip.encoder)
+    _, names = expected(network, probe, config, "head", None)
+    images = [Image.fromarray(decode(data)) for data in probe.jpegs(range(IMAGES))]
+    with torch.inference_mode():
+        pixels = torch.stack([preprocess(image) for image in images])
+        shown = model.eval().encode_image(pixels, normalize=True)
+        said = model.encode_text(open_clip.get_tokenizer(clip.encoder)(names), normalize=True)
+    apart = (shown @ said.T).numpy().std(1).mean()
+    with h5py.File(result.path / "clip.h5") as file:
+        assert file["score_spread"][()] == pytest.approx(apart, rel=1e-3)
+    assert f"{apart:.3g}" in result.card["definitions"]["concept score"]
+
+
+def test_the_card_of_an_encoder_sets_the_sharpness(network, probe, clip, tmp_path):
+    folder = tmp_path / "encoder"
+    shutil.copytree(clip.encoder.removeprefix("local-dir:"), folder)
+    (folder / "card.json").write_text('{"sharpness": 0.5}')
+    card = ClipConfig(f"local-dir:{folder}")
+    found = run(network, probe, tmp_path / "card", card, layers=["head"])
+    told = ClipConfig(clip.encoder, sharpness=0.5)
+    same = run(network, probe, tmp_path / "told", told, layers=["head"])
+    pd.testing.assert_frame_equal(found.similarity("head"), same.similarity("head"))
+    for result in (found, same):
+        clip_settings = result.card["settings"]["clip"]
+        assert (clip_settings["sharpness"], clip_settings["top_k"]) == (0.5, 20)
+    assert "(sharpness 0.5, top 20 images)" in summary(found)
+
+
+@pytest.mark.parametrize(("tied", "told"), [(1, False), (2, True)])
+def test_a_run_warns_where_many_units_tie(tied, told, caplog):
+    rng = np.random.default_rng(0)
+    similarity = rng.standard_normal((20, 5)).astype(np.float32) - 9
+    similarity[:tied, 2] = np.log(20) - 0.01
+    activations = torch.from_numpy(rng.standard_normal((30, 20)).astype(np.float32))
+    found = described("head", similarity, activations, "soft_wpmi")
+    assert found.saturated.tolist() == [True] * tied + [False] * (20 - tied)
+    assert found.counts["saturated"] == tied
+    warn_saturated(found, Scale(10.0, 20))
+    line = f"layer head: {tied} of 20 units tie at the highest similarity"
+    assert (line in caplog.text) is told
+    assert ("--sharpness below 10" in caplog.text) is told
+
+
 def test_without_shifts_nothing_is_said_of_worth_and_all_else_is_the_same(
     network, probe, clip, tmp_path
 ):
@@ -208,14 +267,14 @@ def test_without_shifts_nothing_is_said_of_worth_and_all_else_is_the_same(
     plain = run(
         network, probe, tmp_path / "plain", ClipConfig(clip.encoder, shifts=0), layers=["head"]
     )
-    same = ["layer", "unit", "description", "similarity"]
+    same = ["layer", "unit", "description", "similarity", "saturated"]
     assert list(plain.descriptions) == same
     pd.testing.assert_frame_equal(plain.descriptions, judged.descriptions[same])
     pd.testing.assert_frame_equal(plain.similarity("head"), judged.similarity("head"))
     with h5py.File(plain.path / "clip.h5") as file:
         assert "validity" not in file["layers/head"]
     assert "shifts" not in plain.card["settings"]["clip"]
-    assert set(plain.card["counts"]["head"]) == {"units", "descriptions"}
+    assert set(plain.card["counts"]["head"]) == {"units", "descriptions", "saturated"}
     assert not [name for name in plain.card["definitions"] if "of descriptions" in name]
     assert "significant" not in summary(plain)
 

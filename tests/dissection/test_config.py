@@ -4,6 +4,17 @@ from broden.system.processes import processors
 from dissection.config import ClipConfig, Execution
 
 
+@pytest.mark.parametrize("sharpness", [0, -1, float("nan"), float("inf")])
+def test_a_sharpness_is_above_0(sharpness):
+    with pytest.raises(ValueError, match="sharpness must be above 0"):
+        ClipConfig(sharpness=sharpness)
+
+
+def test_only_a_softmax_has_a_sharpness():
+    with pytest.raises(ValueError, match="similarity cosine has no softmax"):
+        ClipConfig(similarity="cosine", sharpness=1)
+
+
 def test_the_cpu_decodes_between_passes_and_a_gpu_has_a_thread_a_core(monkeypatch):
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     assert Execution().decoders("cpu") == 0

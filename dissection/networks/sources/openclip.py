@@ -43,6 +43,8 @@ class Made(NamedTuple):
     dimension: int
     file: Path
     """Where the weights were read from."""
+    sharpness: float | None
+    """What the card beside them says, see `openclip_folder.sharpness`."""
 
 
 class _Plan(NamedTuple):
@@ -54,6 +56,7 @@ class _Plan(NamedTuple):
     input: dict[str, Any]
     """What is known of the preprocessing."""
     file: Path
+    sharpness: float | None = None
 
 
 def make(name: str, weights: Path | None) -> Made:
@@ -77,7 +80,16 @@ def make(name: str, weights: Path | None) -> Made:
     text = plan.config["text_cfg"]
     length = text.get("context_length") or cast(Any, tokenizer).context_length
     preprocessing, dimension = _input(module, plan, library), plan.config["embed_dim"]
-    return Made(module.eval(), tokenizer, preprocessing, text, length, dimension, plan.file)
+    return Made(
+        module.eval(),
+        tokenizer,
+        preprocessing,
+        text,
+        length,
+        dimension,
+        plan.file,
+        plan.sharpness,
+    )
 
 
 def from_open_clip(name: str, weights: Path | None, random_weights: bool) -> Loaded:
@@ -162,7 +174,9 @@ def _in_folder(folder: Path, weights: Path | None, bare: bool = False) -> _Plan:
     """Read a directory in the form open_clip calls local-dir."""
     config, preprocessing = directory.read(folder)
     file = Path() if bare else weights or directory.weights(folder)
-    return _Plan(f"local-dir:{folder}", config, preprocessing, file)
+    # a card speaks of the weights beside it
+    said = None if weights else directory.sharpness(folder)
+    return _Plan(f"local-dir:{folder}", config, preprocessing, file, said)
 
 
 def _tag(

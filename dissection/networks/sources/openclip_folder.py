@@ -5,6 +5,7 @@ directory or fetch it. Here only what open_clip itself builds is taken, and a to
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from broden.system.text import one_line
 
-__all__ = ["CONFIG", "read", "tokenizer", "weights"]
+__all__ = ["CARD", "CONFIG", "read", "sharpness", "tokenizer", "weights"]
 
 CONFIG = "open_clip_config.json"
+CARD = "card.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 
 # In open_clip's order of preference.
@@ -61,6 +63,31 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(preprocessing, dict):
         raise ValueError(f"{path}: preprocess_cfg must be an object")
     return config, preprocessing
+
+
+def sharpness(folder: Path) -> float | None:
+    """Return what the card in a directory says of the sharpness of a softmax of scores.
+
+    Returns
+    -------
+    float or None
+        None where there is no card, or it says nothing of it.
+
+    Raises
+    ------
+    ValueError
+        If the card is damaged, or what it says is no number above 0.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    card = _json(path)
+    said = card.get("sharpness") if isinstance(card, dict) else None
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said < math.inf:
+        raise ValueError(f"{path}: sharpness must be a number above 0, got {said!r}")
+    return float(said)
 
 
 def _json(path: Path) -> Any:

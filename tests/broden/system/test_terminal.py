@@ -113,6 +113,7 @@ def parser():
     made.add_argument("--method", choices=("iou", "clip"))
     made.add_argument("--limit", type=terminal.positive)
     made.add_argument("--share", type=terminal.fraction)
+    made.add_argument("--scale", type=terminal.above_zero)
     sub = made.add_subparsers().add_parser("find")
     sub.add_argument("--label")
     return made
@@ -131,6 +132,9 @@ def parser():
         (["--limit", "many"], "'many' is no whole number above 0"),
         (["--share", "1"], "'1' is no number from 0 up to but not 1"),
         (["--share", "nan"], "'nan' is no number from 0 up to but not 1"),
+        (["--scale", "0"], "'0' is no number above 0"),
+        (["--scale", "inf"], "'inf' is no number above 0"),
+        (["--scale", "x"], "'x' is no number above 0"),
     ],
 )
 def test_wrong_usage_is_one_line(argv, message, capsys):

@@ -88,6 +88,22 @@ def test_a_configuration_of_any_shape_is_one_line(tmp_path, content):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "found"), [(None, None), ("[1]", None), ("{}", None), ('{"sharpness": 2}', 2.0)]
+)
+def test_the_card_may_say_the_sharpness(tmp_path, content, found):
+    if content is not None:
+        (tmp_path / directory.CARD).write_text(content)
+    assert directory.sharpness(tmp_path) == found
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "true", '"2"', "NaN", "Infinity", "[2]"])
+def test_a_sharpness_that_is_none_is_one_line(tmp_path, said):
+    (tmp_path / directory.CARD).write_text(f'{{"sharpness": {said}}}')
+    with pytest.raises(ValueError, match=r"card.json: sharpness must be a number above 0"):
+        directory.sharpness(tmp_path)
+
+
 def test_a_tokenizer_is_read_as_data(words):
     (words / "tokenizer_config.json").write_text('{"pad_token": "[PAD]"}')
     configured(words, VIT | {"text_cfg": TEXT | {"hf_tokenizer_name": "somebody/words"}})
