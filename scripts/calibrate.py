@@ -11,7 +11,8 @@ of stability.
 the label maps of the images that are shown, half from those of other images, with noise.
 
 A small table is printed; OUT/calibration.json has all figures, by layer and of all layers together,
-with what is not as wanted. Runs are kept in OUT/runs; those that are complete are not made again.
+with what is not as wanted; OUT/calibration.png shows name and interval by class of stability. Runs
+are kept in OUT/runs; those that are complete are not made again.
 """
 
 import argparse
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _calibrate(args: argparse.Namespace) -> None:
     from _calibration import failures, figures
+    from _calibration_figure import draw
     from _populations import draws
 
     from broden.reader import ProbeSet
@@ -104,6 +106,8 @@ def _calibrate(args: argparse.Namespace) -> None:
     ]
     report |= {"seed": args.seed, "sizes": sizes, "not_as_wanted": failed}
     write_json(out / "calibration.json", report)
+    last = [*next(iter(sizes.values()))][-1]
+    draw(sizes, last, out / "calibration.png")
     print("\n".join([*_table(sizes), "", *(failed or ["all as wanted"])]))
     print(f"\nresults: {out / 'calibration.json'}")
 

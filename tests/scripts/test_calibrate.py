@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from broden import mini
 from broden.reader import ProbeSet
@@ -72,6 +73,8 @@ def test_every_draw_is_compared_with_the_population(probe, runs, tmp_path, capsy
     more = ("--shifts", "7", "--layers", "layer3,layer4")
     assert calibrate.main(options(probe, tmp_path / "out", *more)) == 0
     report = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    with Image.open(tmp_path / "out" / "calibration.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
     assert list(report["sizes"]) == ["8", "12"]
     for by_layer in report["sizes"].values():
         assert list(by_layer) == ["layer3", "layer4", "all layers"]
