@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
 import torch
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
@@ -24,11 +23,14 @@ from broden.system.files import file_digest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.mini import WIDTHS, SmallResNet
 from training.drawn import CLASSES, SCENE, THING, Drawn, Order, draw
+from training.objectives import SIDE, Training, shifted
 
 PREPROCESSING = Preprocessing()
-#: kind of image, label column
-_TASKS = {"objects": ("object", THING), "scenes": ("scene", SCENE)}
-_SMOOTHING = 0.07
+#: kind of image, label column, weights of the auxiliary tasks
+_TASKS = {
+    "objects": ("object", THING, {"surfaces": 3.0, "places": 0.0}),
+    "scenes": ("scene", SCENE, {"surfaces": 3.0, "places": 1.0}),
+}
 _WEIGHT_DECAY = 0.05
 
 
@@ -93,23 +95,26 @@ def seeded(seed: int, threads: int) -> Iterator[np.random.Generator]:
 
 def train(task: str, recipe: Recipe, out: Path) -> dict[str, Any]:
     """Train `mini_objects` or `mini_scenes`, write it and its card, and return the card."""
-    kind, column = _TASKS[task]
+    kind, column, weights = _TASKS[task]
     clock = Clock()
-    order = partial(Order, plan=((kind, True),))
+    plan = ((kind, True),) * 3 + (("texture", False),)
+    order = partial(Order, plan=plan, surfaces=SIDE)
     with seeded(recipe.seed, recipe.cores) as rng:
         network = SmallResNet(len(CLASSES[column])).to(memory_format=torch.channels_last)
+        training = Training(network, **weights)
         with clock.part("rendering"):
             sides = {recipe.size: recipe.images, recipe.finish_size: recipe.finish_images}
             data = draw(
                 order(recipe.data_seed, recipe.images, sides=sides), recipe.cores, "training images"
             )
         with clock.part("training"):
-            _train(network, data, column, recipe, rng)
+            _train(training, data, column, recipe, rng)
+        training.close()
         del data
         with clock.part("rendering"):
             sides = {recipe.finish_size: recipe.held_out}
             held_out = draw(
-                order(recipe.held_out_seed, recipe.held_out, sides=sides),
+                Order(recipe.held_out_seed, recipe.held_out, ((kind, True),), sides),
                 recipe.cores,
                 "held-out images",
             )
@@ -123,10 +128,10 @@ def train(task: str, recipe: Recipe, out: Path) -> dict[str, Any]:
 
 
 def _train(
-    network: SmallResNet, data: Drawn, column: int, recipe: Recipe, rng: np.random.Generator
+    training: Training, data: Drawn, column: int, recipe: Recipe, rng: np.random.Generator
 ) -> None:
     """Train at both sizes."""
-    labels = torch.from_numpy(data.labels[:, column])
+    labels, maps = torch.from_numpy(data.labels[:, column]), torch.from_numpy(data.surfaces)
     stages = {
         recipe.size: Stage(
             "training", recipe.images, recipe.epochs, recipe.batch_size, recipe.rate
@@ -143,12 +148,14 @@ def _train(
         pixels = torch.from_numpy(data.pixels[side])
 
         def loss(chosen: Tensor, pixels: Tensor = pixels) -> Tensor:
-            logits = network(augmented(pixels[chosen], PREPROCESSING, rng))
-            return F.cross_entropy(logits.float(), labels[chosen], label_smoothing=_SMOOTHING)
+            moved = moves(len(chosen), pixels.shape[1], rng)
+            images = augmented(pixels[chosen], PREPROCESSING, rng, moved)
+            surfaces = shifted(maps[chosen], moved.rows, moved.columns)
+            return training.loss(images, labels[chosen], surfaces)
 
-        network.train()
-        fit(network, loss, stage, rng)
-    network.eval()
+        training.train()
+        fit(training, loss, stage, rng)
+    training.eval()
 
 
 def fit(
@@ -188,16 +195,34 @@ def _groups(module: nn.Module) -> list[dict[str, Any]]:
     ]
 
 
-def augmented(pixels: Tensor, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
+class Moves(NamedTuple):
+    """Which row and column each pixel of a moved image comes from: int64 (N, side) each."""
+
+    rows: Tensor
+    columns: Tensor
+
+
+def moves(count: int, side: int, rng: np.random.Generator) -> Moves:
+    """Draw by how much images of a side are shifted, and which of them are flipped."""
+    reach = max(side // 14, 1)
+    rows = _places(side, rng.integers(-reach, reach + 1, count))
+    columns = _places(side, rng.integers(-reach, reach + 1, count))
+    flipped = torch.from_numpy(rng.random(count) < 0.5)[:, None]
+    return Moves(rows, torch.where(flipped, columns.flip(1), columns))
+
+
+def augmented(
+    pixels: Tensor,
+    preprocessing: Preprocessing,
+    rng: np.random.Generator,
+    moved: Moves | None = None,
+) -> Tensor:
     """Flip, shift and brighten uint8 images (N, h, w, 3) at random, and normalise them."""
     n, side = pixels.shape[:2]
-    reach = max(side // 14, 1)
-    rows = _places(side, rng.integers(-reach, reach + 1, n))
-    columns = _places(side, rng.integers(-reach, reach + 1, n))
-    flipped = torch.from_numpy(rng.random(n) < 0.5)[:, None]
-    columns = torch.where(flipped, columns.flip(1), columns)
-    moved = pixels[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    x = preprocessing.normalise(moved)
+    rows, columns = moved or moves(n, side, rng)
+    x = preprocessing.normalise(
+        pixels[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    )
     gain = torch.from_numpy(rng.uniform(0.8, 1.2, (n, 1, 1, 1)).astype(np.float32))
     black = torch.tensor(preprocessing.mean) / torch.tensor(preprocessing.std)
     return x.mul_(gain).add_((gain - 1) * black[:, None, None])
@@ -232,7 +257,7 @@ def by_class(right: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) ->
 
 
 def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    kind, column = _TASKS[task]
+    kind, column, weights = _TASKS[task]
     what = {"objects": "the main object", "scenes": "the scene"}[task]
     widths = "/".join(map(str, WIDTHS))
     return {
@@ -243,7 +268,9 @@ def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> d
         "input": PREPROCESSING.as_dict(),
         "held_out_top1": round(float(right.mean()), 4),
         "held_out_top1_by_class": by_class(right, labels, CLASSES[column]),
-        "images": f"broden.mini.compose, kind {kind}, hard; the probe's seed is never drawn",
+        "images": f"broden.mini.compose, kind {kind}, hard, three in four, else texture; "
+        "the probe's seed is never drawn",
+        "auxiliary": weights,
         "recipe": asdict(recipe),
     }
 

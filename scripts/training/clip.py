@@ -73,11 +73,11 @@ _MAX_SCALE = 100.0  # the largest logit scale, as in CLIP
 class ClipRecipe:
     """State how the small CLIP is trained."""
 
-    images: int = 20_000
-    supervised_epochs: int = 8
+    images: int = 18_000
+    supervised_epochs: int = 7
     supervised_batch_size: int = 128
     supervised_rate: float = 2e-3
-    epochs: int = 14
+    epochs: int = 12
     batch_size: int = 256
     rate: float = 1e-3
     held_out: int = 1_000

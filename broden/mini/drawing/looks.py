@@ -58,11 +58,18 @@ def plain(rng: np.random.Generator, name: str) -> Look:
 
 
 def marked(
-    rng: np.random.Generator, body: Look, pattern: str, accent: RGB, pitch: float, angle: float = 0.0
+    rng: np.random.Generator,
+    body: Look,
+    pattern: str,
+    accent: RGB,
+    pitch: float,
+    angle: float = 0.0,
 ) -> Look:
     """Return a surface that bears a texture as its kind does: in colours and a size of its own."""
     period = pitch * float(rng.uniform(0.85, 1.2))
-    return Look(body.colour, pattern, accent, max(period, 3.0), angle, float(rng.uniform(0.8, 0.97)))
+    return Look(
+        body.colour, pattern, accent, max(period, 3.0), angle, float(rng.uniform(0.8, 0.97))
+    )
 
 
 def bear(rng: np.random.Generator, colour: RGB, pattern: str) -> Look:

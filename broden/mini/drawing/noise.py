@@ -116,7 +116,9 @@ def _webs(rng: np.random.Generator, size: int = 96) -> np.ndarray:
                 end = (round(cx + far * math.cos(a)), round(cy + far * math.sin(a)))
                 draw.line([(round(cx), round(cy)), end], fill=230, width=3)
                 for r in np.arange(9, size * 0.62, 10) + (i % 2) * 2:
-                    ends = [(round(cx + r * math.cos(t)), round(cy + r * math.sin(t))) for t in (a, c)]
+                    ends = [
+                        (round(cx + r * math.cos(t)), round(cy + r * math.sin(t))) for t in (a, c)
+                    ]
                     draw.line(ends, fill=230, width=2)
     return np.asarray(picture)
 

@@ -16,6 +16,5 @@ from broden.mini.things.thing import Thing
 from broden.mini.things.vehicles import VEHICLES
 
 THINGS: dict[str, Thing] = (
-    (VEHICLES | BUILDINGS | STREET | PLANTS | ANIMALS | FURNITURE | HOUSEHOLD)
-    | (SAFARI | MARKET | PLACES | PLAY)
-)
+    VEHICLES | BUILDINGS | STREET | PLANTS | ANIMALS | FURNITURE | HOUSEHOLD
+) | (SAFARI | MARKET | PLACES | PLAY)

@@ -64,7 +64,9 @@ def _sweater(b: Brush, rng: np.random.Generator, body: Look) -> None:
         b.polygon([(side * x, y) for x, y in sleeve], darker(wool, 0.85), "sleeve")
         cuff = [(0.49, 0.27), (0.47, 0.19), (0.33, 0.13), (0.34, 0.21)]
         b.polygon([(side * x, y) for x, y in cuff], bare(body, 0.6), "sleeve")
-    b.polygon([(-0.28, 0.86), (-0.26, 0.04), (0.26, 0.04), (0.28, 0.86), (0.1, 0.94), (-0.1, 0.94)], wool)
+    b.polygon(
+        [(-0.28, 0.86), (-0.26, 0.04), (0.26, 0.04), (0.28, 0.86), (0.1, 0.94), (-0.1, 0.94)], wool
+    )
     if rng.random() < 0.5:
         band = plain(rng, str(rng.choice(_BRIGHT)))
         b.box(-0.27, 0.42, 0.27, 0.52, wool._replace(colour=band.colour))
@@ -101,7 +103,9 @@ def _washing_machine(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.box(0.05, 0.86, 0.34, 0.92, plain(rng, str(rng.choice(["black", "blue", "green"]))), "panel")
     b.disc(0, 0.43, 0.32, chrome, "door")
     b.disc(0, 0.43, 0.25, bear(rng, (70, 90, 110), "glass"), "drum")
-    b.polygon(smooth([(-0.2, 0.34), (-0.1, 0.42), (0.12, 0.4), (0.2, 0.34), (0, 0.2)]), cloth(rng), "drum")
+    b.polygon(
+        smooth([(-0.2, 0.34), (-0.1, 0.42), (0.12, 0.4), (0.2, 0.34), (0, 0.2)]), cloth(rng), "drum"
+    )
 
 
 def _ironing_board(b: Brush, rng: np.random.Generator, body: Look) -> None:
@@ -114,7 +118,12 @@ def _ironing_board(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.polygon(smooth(board), body, "top")
     colour = plain(rng, str(rng.choice(_BRIGHT)))
     b.polygon([(-0.1, 0.66), (0.24, 0.66), (0.1, 0.8), (-0.1, 0.8)], colour)
-    b.line([(-0.06, 0.8), (-0.02, 0.88), (0.1, 0.86), (0.13, 0.78)], 0.035, darker(colour, 0.6), "handle")
+    b.line(
+        [(-0.06, 0.8), (-0.02, 0.88), (0.1, 0.86), (0.13, 0.78)],
+        0.035,
+        darker(colour, 0.6),
+        "handle",
+    )
 
 
 MARKET = {

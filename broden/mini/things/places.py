@@ -42,7 +42,11 @@ def _church(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.box(-0.1, 0, 0.42, 0.32, body)
     b.polygon([(-0.1, 0.3), (0.46, 0.3), (0.36, 0.5), (-0.1, 0.5)], roof, "roof")
     for x in (0.06, 0.2, 0.34):
-        b.polygon([(x - 0.035, 0.08), (x + 0.035, 0.08), *arc(x, 0.2, 0.035, 0.05, 0, math.pi)], pane(rng), "window")
+        b.polygon(
+            [(x - 0.035, 0.08), (x + 0.035, 0.08), *arc(x, 0.2, 0.035, 0.05, 0, math.pi)],
+            pane(rng),
+            "window",
+        )
     b.box(-0.32, 0, -0.06, 0.58, darker(body, 0.92))
     tip = float(rng.uniform(0.86, 0.9))
     b.polygon([(-0.36, 0.56), (-0.02, 0.56), (-0.19, tip)], roof, "steeple")
@@ -63,7 +67,11 @@ def _well(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.line([(-0.27, 0.66), (0.27, 0.66)], 0.04, wood, "handle")
     drop = float(rng.uniform(0.46, 0.54))
     b.line([(0, 0.66), (0, drop)], 0.015, plain(rng, "black"), "rope")
-    b.polygon([(-0.07, drop), (0.07, drop), (0.055, drop - 0.11), (-0.055, drop - 0.11)], plain(rng, "grey"), "bucket")
+    b.polygon(
+        [(-0.07, drop), (0.07, drop), (0.055, drop - 0.11), (-0.055, drop - 0.11)],
+        plain(rng, "grey"),
+        "bucket",
+    )
     b.box(-0.36, 0, 0.36, 0.34, body, "base")
     b.box(-0.39, 0.31, 0.39, 0.38, darker(body, 0.8), "rim")
     b.polygon([(-0.42, 0.7), (0.42, 0.7), (0, 0.97)], roofing(rng), "roof")
@@ -75,9 +83,20 @@ def _campfire(b: Brush, rng: np.random.Generator, body: Look) -> None:
     wood = bear(rng, tint(rng, "brown"), "wood")
     for x, a in ((-0.3, 0.5), (0.3, -0.5), (0.0, 0.0)):
         b.line([(x, 0.1), (x + 0.5 * a, 0.34)], 0.1, wood, "log")
-    for wide, high, look in ((0.3, 0.96, plain(rng, "red")), (0.22, 0.76, body), (0.13, 0.52, plain(rng, "yellow"))):
+    for wide, high, look in (
+        (0.3, 0.96, plain(rng, "red")),
+        (0.22, 0.76, body),
+        (0.13, 0.52, plain(rng, "yellow")),
+    ):
         sway = float(rng.uniform(-0.06, 0.06))
-        flame = [(-wide, 0.2), (-0.8 * wide, 0.45 * high), (sway, high), (0.7 * wide, 0.5 * high), (wide, 0.2), (0, 0.1)]
+        flame = [
+            (-wide, 0.2),
+            (-0.8 * wide, 0.45 * high),
+            (sway, high),
+            (0.7 * wide, 0.5 * high),
+            (wide, 0.2),
+            (0, 0.1),
+        ]
         b.polygon(smooth(flame), look, "flame", 0.3)
     stone = bear(rng, tint(rng, "grey"), "stone")
     for x in (-0.42, -0.22, 0.0, 0.22, 0.42):
@@ -107,7 +126,12 @@ def _reed(b: Brush, rng: np.random.Generator, body: Look) -> None:
             b.polygon(blade, darker(body, float(rng.uniform(0.7, 1.1))), "leaf")
             continue
         b.line([(x, 0), (x + 0.4 * bend, tall)], 0.022, darker(body, 0.8), "stem")
-        b.line([(x + 0.4 * bend, tall - 0.1), (x + 0.45 * bend, tall + 0.06)], 0.06, plain(rng, "brown"), "fruit")
+        b.line(
+            [(x + 0.4 * bend, tall - 0.1), (x + 0.45 * bend, tall + 0.06)],
+            0.06,
+            plain(rng, "brown"),
+            "fruit",
+        )
 
 
 def _lily(b: Brush, rng: np.random.Generator, body: Look) -> None:
@@ -118,7 +142,11 @@ def _lily(b: Brush, rng: np.random.Generator, body: Look) -> None:
         b.polygon([(x, y), *leaf], darker(green, float(rng.uniform(0.75, 1.05))), "leaf")
     for angle in (-1.2, 1.2, -0.75, 0.75, -0.35, 0.35, 0.0):
         petal = b.at(0, 0.1, 1, angle)
-        petal.polygon(smooth([(-0.06, 0.02), (-0.07, 0.2), (0, 0.36), (0.07, 0.2), (0.06, 0.02)]), darker(body, 1.08 - 0.2 * abs(angle)), "petal")
+        petal.polygon(
+            smooth([(-0.06, 0.02), (-0.07, 0.2), (0, 0.36), (0.07, 0.2), (0.06, 0.02)]),
+            darker(body, 1.08 - 0.2 * abs(angle)),
+            "petal",
+        )
     b.disc(0, 0.14, 0.08, plain(rng, "yellow"), "centre", 0.06)
 
 
@@ -131,16 +159,22 @@ def _acacia(b: Brush, rng: np.random.Generator, body: Look) -> None:
     for x in (-0.28, -0.05, 0.26):
         b.line([(0.02, fork), (0.5 * x, 0.55), (x, 0.66)], 0.035, bark, "branch")
     for x, y, r in ((-0.26, 0.66, 0.24), (0.26, 0.68, 0.24), (0, 0.74, 0.32)):
-        b.polygon(scallops(rng, x, y, r, 0.3 * r, 9), darker(body, float(rng.uniform(0.8, 1.1))), "crown")
+        b.polygon(
+            scallops(rng, x, y, r, 0.3 * r, 9), darker(body, float(rng.uniform(0.8, 1.1))), "crown"
+        )
 
 
 _WALLS = ("white", "white", "yellow", "grey", "pink")
 PLACES = {
-    "cabin": Thing(_cabin, 1, 0.78, ("brown", "brown", "orange", "grey"), ("wood",), 0.6, tilt=0.02),
+    "cabin": Thing(
+        _cabin, 1, 0.78, ("brown", "brown", "orange", "grey"), ("wood",), 0.6, tilt=0.02
+    ),
     "church": Thing(_church, 0.86, 1, _WALLS, (None, "stone", "brick"), 0.72, tilt=0.02),
     "well": Thing(_well, 0.86, 0.98, ("grey", "red", "brown"), ("stone", "brick"), 0.36, tilt=0.03),
     "campfire": Thing(_campfire, 1, 0.96, ("orange",), (None,), 0.26),
-    "signpost": Thing(_signpost, 0.72, 1, ("white", "yellow", "green", "brown"), (None, "wood"), 0.46),
+    "signpost": Thing(
+        _signpost, 0.72, 1, ("white", "yellow", "green", "brown"), (None, "wood"), 0.46
+    ),
     "reed": Thing(_reed, 0.66, 1, ("green", "green", "yellow"), (None, "grass"), 0.4),
     "water lily": Thing(_lily, 1, 0.48, ("pink", "white", "purple"), (None,), 0.24),
     "acacia": Thing(_acacia, 1, 0.86, ("green", "green", "yellow"), ("foliage",), 0.62),

@@ -50,7 +50,11 @@ def _swing(b: Brush, rng: np.random.Generator, body: Look) -> None:
 def _seesaw(b: Brush, rng: np.random.Generator, body: Look) -> None:
     """Draw a seesaw, one end up."""
     b.shadow(0.9, 0.12)
-    b.polygon([(-0.14, 0), (0.14, 0), (0.03, 0.26), (-0.03, 0.26)], plain(rng, str(rng.choice(_BRIGHT))), "base")
+    b.polygon(
+        [(-0.14, 0), (0.14, 0), (0.03, 0.26), (-0.03, 0.26)],
+        plain(rng, str(rng.choice(_BRIGHT))),
+        "base",
+    )
     beam = b.at(0, 0.26, 1, float(rng.uniform(0.2, 0.34)))
     beam.box(-0.5, -0.02, 0.5, 0.045, body)
     for x in (-0.44, 0.44):
@@ -84,7 +88,12 @@ def _ladder(b: Brush, rng: np.random.Generator, body: Look) -> None:
         b.line([(left, 0.03), (right, 0.96)], 0.05, body, "rail")
     for i in range(6):
         t = 0.12 + 0.15 * i
-        b.line([(-0.36 + 0.26 * t, 0.93 * t), (0.1 - 0.04 * t, 0.93 * t)], 0.05, darker(body, 0.9), "rung")
+        b.line(
+            [(-0.36 + 0.26 * t, 0.93 * t), (0.1 - 0.04 * t, 0.93 * t)],
+            0.05,
+            darker(body, 0.9),
+            "rung",
+        )
     b.box(-0.14, 0.93, 0.12, 0.99, darker(body, 0.8), "top")
 
 
@@ -95,7 +104,11 @@ def _bust(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.box(-0.2, 0, 0.2, 0.06, darker(stone, 0.8), "pedestal")
     b.box(-0.15, 0.05, 0.15, 0.5, stone, "pedestal")
     b.box(-0.2, 0.47, 0.2, 0.53, darker(stone, 0.9), "pedestal")
-    b.polygon(smooth([(-0.24, 0.62), (-0.1, 0.7), (0.1, 0.7), (0.24, 0.62), (0.1, 0.52), (-0.1, 0.52)]), body, "torso")
+    b.polygon(
+        smooth([(-0.24, 0.62), (-0.1, 0.7), (0.1, 0.7), (0.24, 0.62), (0.1, 0.52), (-0.1, 0.52)]),
+        body,
+        "torso",
+    )
     b.box(-0.055, 0.64, 0.055, 0.76, darker(body, 0.85), "neck")
     b.disc(0, 0.84, 0.105, body, "head", 0.13)
     b.polygon(arc(-0.01, 0.87, 0.12, 0.12, 0.2, math.pi + 0.3), darker(body, 0.75), "hair")
@@ -106,12 +119,20 @@ def _chessboard(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.shadow(0.95, 0.14)
     depth, rise = float(rng.uniform(0.0, 0.12)), float(rng.uniform(0.72, 0.92))
     board = marked(rng, Look((240, 226, 196)), "chequered", darker(body, 0.7).colour, 0.1 * b.size)
-    b.polygon([(-0.5, 0), (0.5, 0), (0.5 - depth, rise), (-0.5 + depth, rise)], darker(body, 0.8), "frame")
-    b.polygon([(-0.44, 0.06), (0.44, 0.06), (0.44 - depth, rise - 0.06), (-0.44 + depth, rise - 0.06)], board, "square")
+    b.polygon(
+        [(-0.5, 0), (0.5, 0), (0.5 - depth, rise), (-0.5 + depth, rise)], darker(body, 0.8), "frame"
+    )
+    b.polygon(
+        [(-0.44, 0.06), (0.44, 0.06), (0.44 - depth, rise - 0.06), (-0.44 + depth, rise - 0.06)],
+        board,
+        "square",
+    )
     for _ in range(int(rng.integers(0, 5))):
         x, y = float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.15, 0.5))
         piece = plain(rng, str(rng.choice(["black", "white", "red"])))
-        b.polygon([(x - 0.055, y), (x + 0.055, y), (x + 0.02, y + 0.13), (x - 0.02, y + 0.13)], piece)
+        b.polygon(
+            [(x - 0.055, y), (x + 0.055, y), (x + 0.02, y + 0.13), (x - 0.02, y + 0.13)], piece
+        )
         b.disc(x, y + 0.15, 0.04, piece)
 
 
@@ -120,7 +141,9 @@ PLAY = {
     "swing": Thing(_swing, 1, 0.97, _BRIGHT, (None,), 0.56),
     "seesaw": Thing(_seesaw, 1, 0.56, _BRIGHT, (None, "wood"), 0.48),
     "globe": Thing(_globe, 0.9, 1, ("blue", "blue", "green"), (None,), 0.3),
-    "ladder": Thing(_ladder, 0.74, 1, ("brown", "grey", "red", "yellow"), ("wood", "metal", None), 0.6),
+    "ladder": Thing(
+        _ladder, 0.74, 1, ("brown", "grey", "red", "yellow"), ("wood", "metal", None), 0.6
+    ),
     "bust": Thing(_bust, 0.5, 1, ("white", "grey", "black"), ("stone", None), 0.44),
     "chessboard": Thing(_chessboard, 1, 0.92, ("brown", "black", "red", "green"), (None,), 0.3),
 }

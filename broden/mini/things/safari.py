@@ -84,13 +84,17 @@ def _turtle(b: Brush, rng: np.random.Generator, body: Look) -> None:
     """Draw a turtle with a shell of six-sided plates."""
     b.shadow(0.95)
     skin = plain(rng, str(rng.choice(["green", "brown"])))
-    plates = marked(rng, body, "honeycombed", (226, 206, 130), 0.065 * b.size, rng.uniform(-0.3, 0.3))
+    plates = marked(
+        rng, body, "honeycombed", (226, 206, 130), 0.065 * b.size, rng.uniform(-0.3, 0.3)
+    )
     b.polygon([(-0.38, 0.16), (-0.5, 0.06), (-0.36, 0.08)], skin, "tail")
     for x in (-0.26, 0.16):
         foot = float(rng.uniform(-0.04, 0.06))
         b.line([(x, 0.16), (x + foot, 0.05)], 0.1, darker(skin, 0.85), "leg")
     lift = float(rng.uniform(-0.03, 0.06))
-    b.polygon(taper([(0.22, 0.17), (0.34, 0.24), (0.4, 0.3 + lift)], [0.14, 0.1, 0.1]), skin, "neck")
+    b.polygon(
+        taper([(0.22, 0.17), (0.34, 0.24), (0.4, 0.3 + lift)], [0.14, 0.1, 0.1]), skin, "neck"
+    )
     b.disc(0.42, 0.31 + lift, 0.08, skin, "head", 0.065)
     eye(b, rng, 0.44, 0.335 + lift, 0.015)
     high = float(rng.uniform(0.36, 0.43))
