@@ -34,8 +34,8 @@ _COLOURS = np.array([0, *(NUMBERS["color", name] for name in NAMES["color"])], n
 def planes(image: Composition, rgb: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return the label planes of an image and the category index of each.
 
-    Every image has a plane of colours, in which a pixel whose colour has no basic term is unlabelled;
-    of the other categories, an image has those that it holds.
+    Every image has a plane of colours, in which a pixel of no basic colour is unlabelled; of the
+    other categories, an image has those that it holds.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL
@@ -23,7 +23,8 @@ from broden.system.files import file_digest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.mini import WIDTHS, SmallResNet
 from training.drawn import CLASSES, SCENE, THING, Drawn, Order, draw
-from training.objectives import SIDE, Training, shifted
+from training.objectives import SIDE, Training
+from training.variations import augmented, moves, shifted
 
 PREPROCESSING = Preprocessing()
 #: kind of image, label column, weights of the auxiliary tasks
@@ -193,45 +194,6 @@ def _groups(module: nn.Module) -> list[dict[str, Any]]:
         {"params": decayed, "weight_decay": _WEIGHT_DECAY},
         {"params": free, "weight_decay": 0.0},
     ]
-
-
-class Moves(NamedTuple):
-    """Which row and column each pixel of a moved image comes from: int64 (N, side) each."""
-
-    rows: Tensor
-    columns: Tensor
-
-
-def moves(count: int, side: int, rng: np.random.Generator) -> Moves:
-    """Draw by how much images of a side are shifted, and which of them are flipped."""
-    reach = max(side // 14, 1)
-    rows = _places(side, rng.integers(-reach, reach + 1, count))
-    columns = _places(side, rng.integers(-reach, reach + 1, count))
-    flipped = torch.from_numpy(rng.random(count) < 0.5)[:, None]
-    return Moves(rows, torch.where(flipped, columns.flip(1), columns))
-
-
-def augmented(
-    pixels: Tensor,
-    preprocessing: Preprocessing,
-    rng: np.random.Generator,
-    moved: Moves | None = None,
-) -> Tensor:
-    """Flip, shift and brighten uint8 images (N, h, w, 3) at random, and normalise them."""
-    n, side = pixels.shape[:2]
-    rows, columns = moved or moves(n, side, rng)
-    x = preprocessing.normalise(
-        pixels[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    )
-    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (n, 1, 1, 1)).astype(np.float32))
-    black = torch.tensor(preprocessing.mean) / torch.tensor(preprocessing.std)
-    return x.mul_(gain).add_((gain - 1) * black[:, None, None])
-
-
-def _places(side: int, shifts: np.ndarray) -> Tensor:
-    """Return shifted coordinates (N, side), mirrored at the border."""
-    places = np.abs(np.arange(side) + shifts[:, None])
-    return torch.from_numpy(np.minimum(places, 2 * (side - 1) - places))
 
 
 @torch.inference_mode()

@@ -23,7 +23,6 @@ from dissection.networks.preprocessing import Preprocessing
 from training.classifiers import (
     Clock,
     Stage,
-    augmented,
     by_class,
     file_facts,
     fit,
@@ -32,6 +31,7 @@ from training.classifiers import (
     write_card,
 )
 from training.drawn import CLASSES, SCENE, TEXTURE, THING, Drawn, Order, draw
+from training.variations import augmented
 
 WEIGHTS, CONFIG, CARD = "open_clip_model.safetensors", "open_clip_config.json", "card.json"
 SIDE, CONTEXT = 112, 32

@@ -91,16 +91,3 @@ class Training(nn.Module):
         """Leave the network as it was, without hooks."""
         for hook in self._hooks:
             hook.remove()
-
-
-def shifted(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return maps (N, C, g, g) moved as their images are, which have more pixels.
-
-    rows, columns : int64 (N, side), where the rows and columns of the images come from.
-    """
-    n, channels, side = maps.shape[:3]
-    step = rows.shape[1] / side
-    middles = ((torch.arange(side) + 0.5) * step).long()
-    down, across = ((places[:, middles] / step).long() for places in (rows, columns))
-    numbers, planes = torch.arange(n)[:, None, None, None], torch.arange(channels)[:, None, None]
-    return maps[numbers, planes, down[:, None, :, None], across[:, None, None, :]]
