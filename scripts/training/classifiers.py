@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -22,15 +22,41 @@ from tqdm import tqdm
 from broden.system.files import file_digest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.mini import WIDTHS, SmallResNet
-from training.drawn import CLASSES, SCENE, THING, Drawn, Order, draw
+from training.drawn import CLASSES, SCENE, TEXTURE, THING, Drawn, Order, draw
 from training.objectives import SIDE, Training
 from training.variations import augmented, moves, shifted
 
 PREPROCESSING = Preprocessing()
-#: kind of image, label column, weights of the auxiliary tasks
+
+
+class Task(NamedTuple):
+    """State what a network learns.
+
+    kind : of the images whose class it names, drawn hard; column : of the labels that names it;
+    plan : kinds and hardness of the training images, taken in turn; weights : of the auxiliary
+    tasks. Of images of another kind the class is not asked, textures should be named nothing.
+    """
+
+    kind: str
+    column: int
+    plan: tuple[tuple[str, bool], ...]
+    weights: dict[str, float]
+
+
+_TEXTURES = ("texture", False)
 _TASKS = {
-    "objects": ("object", THING, {"surfaces": 3.0, "places": 0.0}),
-    "scenes": ("scene", SCENE, {"surfaces": 3.0, "places": 1.0}),
+    "objects": Task(
+        "object",
+        THING,
+        (*[("object", True), ("scene", True), ("object", True)] * 2, _TEXTURES),
+        {"surfaces": 3.0, "places": 0.0, "things": 0.3},
+    ),
+    "scenes": Task(
+        "scene",
+        SCENE,
+        (*[("scene", True)] * 3, _TEXTURES),
+        {"surfaces": 3.0, "places": 1.0, "things": 0.0},
+    ),
 }
 _WEIGHT_DECAY = 0.05
 
@@ -96,9 +122,8 @@ def seeded(seed: int, threads: int) -> Iterator[np.random.Generator]:
 
 def train(task: str, recipe: Recipe, out: Path) -> dict[str, Any]:
     """Train `mini_objects` or `mini_scenes`, write it and its card, and return the card."""
-    kind, column, weights = _TASKS[task]
+    kind, column, plan, weights = _TASKS[task]
     clock = Clock()
-    plan = ((kind, True),) * 3 + (("texture", False),)
     order = partial(Order, plan=plan, surfaces=SIDE)
     with seeded(recipe.seed, recipe.cores) as rng:
         network = SmallResNet(len(CLASSES[column])).to(memory_format=torch.channels_last)
@@ -132,7 +157,10 @@ def _train(
     training: Training, data: Drawn, column: int, recipe: Recipe, rng: np.random.Generator
 ) -> None:
     """Train at both sizes."""
-    labels, maps = torch.from_numpy(data.labels[:, column]), torch.from_numpy(data.surfaces)
+    classes = data.labels[:, column]
+    known = (classes >= 0) | (data.labels[:, TEXTURE] >= 0)
+    labels = torch.from_numpy(np.where(known, classes, -2))
+    maps, things = torch.from_numpy(data.surfaces), torch.from_numpy(data.things)
     stages = {
         recipe.size: Stage(
             "training", recipe.images, recipe.epochs, recipe.batch_size, recipe.rate
@@ -152,7 +180,7 @@ def _train(
             moved = moves(len(chosen), pixels.shape[1], rng)
             images = augmented(pixels[chosen], PREPROCESSING, rng, moved)
             surfaces = shifted(maps[chosen], moved.rows, moved.columns)
-            return training.loss(images, labels[chosen], surfaces)
+            return training.loss(images, labels[chosen], surfaces, things[chosen])
 
         training.train()
         fit(training, loss, stage, rng)
@@ -219,7 +247,7 @@ def by_class(right: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) ->
 
 
 def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    kind, column, weights = _TASKS[task]
+    _, column, plan, weights = _TASKS[task]
     what = {"objects": "the main object", "scenes": "the scene"}[task]
     widths = "/".join(map(str, WIDTHS))
     return {
@@ -230,8 +258,8 @@ def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> d
         "input": PREPROCESSING.as_dict(),
         "held_out_top1": round(float(right.mean()), 4),
         "held_out_top1_by_class": by_class(right, labels, CLASSES[column]),
-        "images": f"broden.mini.compose, kind {kind}, hard, three in four, else texture; "
-        "the probe's seed is never drawn",
+        "images": "broden.mini.compose; the probe's seed is never drawn",
+        "plan": [{"kind": kind, "hard": hard} for kind, hard in plan],
         "auxiliary": weights,
         "recipe": asdict(recipe),
     }

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from training.drawn import CLASSES, KINDS, SURFACES, TEXTURE, Order, draw
+from training.drawn import CLASSES, KINDS, STANDING, SURFACES, TEXTURE, Order, draw
 from training.objectives import SIDE, Training, named
 from training.variations import moves, shifted
 
@@ -15,9 +15,9 @@ from dissection.networks.sources.mini import SmallResNet
 
 
 def test_an_image_of_no_class_should_be_named_nothing():
-    logits, labels = torch.randn(5, 4), torch.tensor([2, -1, 0, 3, -1])
+    logits, labels = torch.randn(6, 4), torch.tensor([2, -1, 0, 3, -1, -2])
     total = 0.0
-    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+    for row, label in zip(logits[:5].tolist(), labels[:5].tolist(), strict=True):
         logs = [v - math.log(sum(math.exp(w) for w in row)) for v in row]
         targets = [0.25] * 4 if label < 0 else [0.07 / 4 + 0.93 * (k == label) for k in range(4)]
         total -= sum(t * v for t, v in zip(targets, logs, strict=True))
@@ -59,13 +59,25 @@ def test_surfaces_are_the_labels_at_the_middles(kind, hard):
                     assert told == 0
 
 
-@pytest.mark.parametrize("places", [0.0, 1.0])
-def test_the_tasks_reach_what_they_are_for_and_leave_no_hook(places):
+def test_things_that_stand_in_an_image_are_told():
+    drawn = draw(Order(9, 6, (("scene", True), ("object", True)), {}, surfaces=SIDE), 1, "images")
+    index = numbering.CATEGORIES.index("object")
+    for number, told in enumerate(drawn.things):
+        made = compose(9, number, ("scene", "object")[number % 2], True)
+        planes, held = numbering.planes(made, made.rgb)
+        plane = planes[held.index(index)]
+        cells = {n: int((plane == numbering.NUMBERS["object", n]).sum()) for n in STANDING}
+        assert told.tolist() == [cells[name] >= 25 for name in STANDING]
+        assert told.any()
+
+
+@pytest.mark.parametrize(("places", "things"), [(0.0, 1.0), (1.0, 0.0)])
+def test_the_tasks_reach_what_they_are_for_and_leave_no_hook(places, things):
     network = SmallResNet(5)
-    training = Training(network, 1.0, places)
+    training = Training(network, 1.0, places, things)
     images, labels = torch.randn(3, 3, 64, 64), torch.tensor([-1, 2, 4])
     maps = torch.randint(0, 3, (3, len(SURFACES), SIDE, SIDE))
-    training.loss(images, labels, maps).backward()
+    training.loss(images, labels, maps, torch.rand(3, len(STANDING)) < 0.1).backward()
     assert training.head.weight.grad.abs().sum() > 0
     assert network.layer1[0].conv1.weight.grad.abs().sum() > 0
     training.close()
