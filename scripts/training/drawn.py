@@ -55,8 +55,8 @@ class Drawn(NamedTuple):
 
     pixels : side -> uint8 (n, side, side, 3); labels : int64 (N, 3), the columns of `CLASSES`, -1
     where an image has none; captions : N texts; surfaces : uint8 (N, 3, g, g), for each place and
-    each of `SURFACES` its kind from 1 on, 0 for none; things : bool (N, T), which of `STANDING` can be
-    seen. g and T are 0 unless they were ordered.
+    each of `SURFACES` its kind from 1 on, 0 for none; things : bool (N, T), which of `STANDING` can
+    be seen. g and T are 0 unless they were ordered.
     """
 
     pixels: dict[int, np.ndarray]
