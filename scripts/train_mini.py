@@ -27,9 +27,9 @@ _NETWORK = {
     "finish_size": 224,
 }
 _CLIP = {
-    "images": 20_000,
-    "supervised_epochs": 8,
-    "epochs": 14,
+    "images": 18_000,
+    "supervised_epochs": 7,
+    "epochs": 12,
     "supervised_batch_size": 128,
     "batch_size": 256,
 }

@@ -18,8 +18,8 @@ from broden.mini.things.thing import Placed, Thing
 #: Kinds of image, and how often each is drawn: places with their things, one thing before anything,
 #: one texture and nothing else.
 KINDS = ("scene", "object", "texture")
-_SHARES = (0.5, 0.33, 0.17)
-_FOREIGN, _FOREIGN_HARD = 0.25, 0.6
+_SHARES = (0.5, 0.3, 0.2)
+_FOREIGN, _FOREIGN_HARD = 0.2, 0.4
 
 
 class Composition(NamedTuple):

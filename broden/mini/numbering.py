@@ -27,13 +27,15 @@ NUMBERS: dict[tuple[str, str], int] = {key: n for n, key in enumerate(_ALL, star
 #: Category of each label number; number 0 is unlabelled.
 HOME = np.array([0, *(CATEGORIES.index(category) for category, _ in _ALL)])
 _DRAWN = ("object", "part", "material", "texture")
-_FIRST_COLOUR = NUMBERS["color", NAMES["color"][0]]
+# The number of each term of `colours.terms`, of which the first is none.
+_COLOURS = np.array([0, *(NUMBERS["color", name] for name in NAMES["color"])], np.uint16)
 
 
 def planes(image: Composition, rgb: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return the label planes of an image and the category index of each.
 
-    Every image has a plane of colours; of the other categories, those that it holds.
+    Every image has a plane of colours, in which a pixel of no basic colour is unlabelled; of the
+    other categories, an image has those that it holds.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def planes(image: Composition, rgb: np.ndarray) -> tuple[np.ndarray, tuple[int, 
     parts = [rgb[i::step, j::step] for i in range(step) for j in range(step)]
     sums = np.add.reduce(parts, dtype=np.uint16)
     means = sums // step**2
-    colour = colours.terms(means.astype(np.uint8)).astype(np.uint16) + _FIRST_COLOUR
+    colour = _COLOURS[colours.terms(means.astype(np.uint8))]
     held = [
         (CATEGORIES.index(c), plane) for c, plane in zip(_DRAWN, drawn, strict=True) if plane.any()
     ]

@@ -25,7 +25,7 @@ from broden.system.text import nearest
 from broden.writer import ProbeWriter
 
 #: Raised whenever the pictures change, so that a cached set of an older kind is not reused.
-VERSION = 2
+VERSION = 3
 IMAGES, SEED = MINI_IMAGES, 0
 MINI = "mini"
 # Below this many images a process, starting it takes longer than it saves.

@@ -40,6 +40,11 @@ SCENES: dict[str, Scene] = {
         stuff=("ground", "sky"),
     ),
     "bedroom": Scene(("bed", "lamp", "wardrobe"), _FLOORS, _PALE, stuff=_ROOM),
+    "campsite": Scene(
+        ("tent", "cabin", "campfire", "signpost"),
+        (("grass", "green"), (None, "brown"), ("foliage", "brown")),
+        far=("woods", "peaks"),
+    ),
     "desert": Scene(
         ("cactus", "camel", "pyramid"),
         (("sand", "orange"), ("sand", "yellow"), ("sand", "brown")),
@@ -75,19 +80,53 @@ SCENES: dict[str, Scene] = {
         (*_TILES, *_PALE),
         stuff=_ROOM,
     ),
+    "laundry": Scene(
+        ("washing machine", "basket", "sweater", "ironing board"),
+        (("tile", "grey"), ("concrete", "grey"), ("tile", "blue")),
+        ((None, "white"), (None, "blue"), ("concrete", "white"), ("tile", "white")),
+        stuff=_ROOM,
+    ),
+    "library": Scene(
+        ("bookshelf", "globe", "ladder", "bust", "chessboard"),
+        (("wood", "brown"), ("fabric", "red"), ("fabric", "green")),
+        (("wood", "brown"), ("wood", "orange"), (None, "green"), (None, "brown")),
+        stuff=_ROOM,
+    ),
     "living room": Scene(
         ("sofa", "television", "painting", "potted plant"), _FLOORS, _PALE, stuff=_ROOM
     ),
+    "market": Scene(
+        ("stall", "watermelon", "pineapple", "basket"),
+        (("stone", "grey"), ("stone", "brown"), ("brick", "grey")),
+        far=("skyline", "nothing"),
+    ),
     "mountain": Scene(
-        ("tent", "fir", "rock"),
+        ("signpost", "fir", "rock", "bird"),
         (("grass", "green"), ("stone", "grey")),
         far=("peaks",),
     ),
     "office": Scene(
-        ("desk", "computer", "chair", "bookshelf", "clock"),
+        ("desk", "computer", "chair", "clock"),
         (("fabric", "grey"), ("fabric", "blue"), ("concrete", "grey")),
         ((None, "white"), (None, "grey"), ("concrete", "white")),
         stuff=_ROOM,
+    ),
+    "playground": Scene(
+        ("slide", "swing", "seesaw", "ball"),
+        (("sand", "yellow"), ("grass", "green"), ("sand", "brown")),
+        far=("hedge", "skyline"),
+    ),
+    "pond": Scene(
+        ("turtle", "reed", "water lily", "ladybird"),
+        (("water", "green"), ("water", "blue")),
+        far=("hedge", "woods", "hills"),
+        stuff=("sea", "sky"),
+    ),
+    "savanna": Scene(
+        ("zebra", "giraffe", "leopard", "acacia"),
+        (("grass", "yellow"), ("grass", "orange"), (None, "yellow")),
+        far=("hills", "nothing"),
+        stuff=("field", "sky"),
     ),
     "snowfield": Scene(
         ("snowman", "fir", "house"),
@@ -106,5 +145,10 @@ SCENES: dict[str, Scene] = {
         (("sand", "yellow"), ("sand", "blue"), ("stone", "blue")),
         (("water", "blue"), ("water", "green"), ("water", "purple")),
         stuff=("seabed", "sea"),
+    ),
+    "village": Scene(
+        ("church", "well", "house", "fence"),
+        (("grass", "green"), ("stone", "grey"), (None, "brown")),
+        far=("hills", "hedge"),
     ),
 }

@@ -9,26 +9,55 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
 import torch
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from broden.system.files import file_digest
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.mini import WIDTHS, SmallResNet
-from training.drawn import CLASSES, SCENE, THING, Drawn, Order, draw
+from training.drawn import CLASSES, SCENE, TEXTURE, THING, Drawn, Order, draw
+from training.objectives import SIDE, Training
+from training.variations import augmented, moves, shifted
 
 PREPROCESSING = Preprocessing()
-#: kind of image, label column
-_TASKS = {"objects": ("object", THING), "scenes": ("scene", SCENE)}
-_SMOOTHING = 0.07
+
+
+class Task(NamedTuple):
+    """State what a network learns.
+
+    kind : of the images whose class it names, drawn hard; column : of the labels that names it;
+    plan : kinds and hardness of the training images, taken in turn; weights : of the auxiliary
+    tasks. Of images of another kind the class is not asked, textures should be named nothing.
+    """
+
+    kind: str
+    column: int
+    plan: tuple[tuple[str, bool], ...]
+    weights: dict[str, float]
+
+
+_TEXTURES = ("texture", False)
+_TASKS = {
+    "objects": Task(
+        "object",
+        THING,
+        (*[("object", True), ("scene", True), ("object", True)] * 2, _TEXTURES),
+        {"surfaces": 6.0, "places": 0.0, "things": 0.3},
+    ),
+    "scenes": Task(
+        "scene",
+        SCENE,
+        (*[("scene", True)] * 3, _TEXTURES),
+        {"surfaces": 3.0, "places": 1.0, "things": 0.0},
+    ),
+}
 _WEIGHT_DECAY = 0.05
 
 
@@ -93,23 +122,25 @@ def seeded(seed: int, threads: int) -> Iterator[np.random.Generator]:
 
 def train(task: str, recipe: Recipe, out: Path) -> dict[str, Any]:
     """Train `mini_objects` or `mini_scenes`, write it and its card, and return the card."""
-    kind, column = _TASKS[task]
+    kind, column, plan, weights = _TASKS[task]
     clock = Clock()
-    order = partial(Order, plan=((kind, True),))
+    order = partial(Order, plan=plan, surfaces=SIDE)
     with seeded(recipe.seed, recipe.cores) as rng:
         network = SmallResNet(len(CLASSES[column])).to(memory_format=torch.channels_last)
+        training = Training(network, **weights)
         with clock.part("rendering"):
             sides = {recipe.size: recipe.images, recipe.finish_size: recipe.finish_images}
             data = draw(
                 order(recipe.data_seed, recipe.images, sides=sides), recipe.cores, "training images"
             )
         with clock.part("training"):
-            _train(network, data, column, recipe, rng)
+            _train(training, data, column, recipe, rng)
+        training.close()
         del data
         with clock.part("rendering"):
             sides = {recipe.finish_size: recipe.held_out}
             held_out = draw(
-                order(recipe.held_out_seed, recipe.held_out, sides=sides),
+                Order(recipe.held_out_seed, recipe.held_out, ((kind, True),), sides),
                 recipe.cores,
                 "held-out images",
             )
@@ -123,10 +154,13 @@ def train(task: str, recipe: Recipe, out: Path) -> dict[str, Any]:
 
 
 def _train(
-    network: SmallResNet, data: Drawn, column: int, recipe: Recipe, rng: np.random.Generator
+    training: Training, data: Drawn, column: int, recipe: Recipe, rng: np.random.Generator
 ) -> None:
     """Train at both sizes."""
-    labels = torch.from_numpy(data.labels[:, column])
+    classes = data.labels[:, column]
+    known = (classes >= 0) | (data.labels[:, TEXTURE] >= 0)
+    labels = torch.from_numpy(np.where(known, classes, -2))
+    maps, things = torch.from_numpy(data.surfaces), torch.from_numpy(data.things)
     stages = {
         recipe.size: Stage(
             "training", recipe.images, recipe.epochs, recipe.batch_size, recipe.rate
@@ -143,12 +177,14 @@ def _train(
         pixels = torch.from_numpy(data.pixels[side])
 
         def loss(chosen: Tensor, pixels: Tensor = pixels) -> Tensor:
-            logits = network(augmented(pixels[chosen], PREPROCESSING, rng))
-            return F.cross_entropy(logits.float(), labels[chosen], label_smoothing=_SMOOTHING)
+            moved = moves(len(chosen), pixels.shape[1], rng)
+            images = augmented(pixels[chosen], PREPROCESSING, rng, moved)
+            surfaces = shifted(maps[chosen], moved.rows, moved.columns)
+            return training.loss(images, labels[chosen], surfaces, things[chosen])
 
-        network.train()
-        fit(network, loss, stage, rng)
-    network.eval()
+        training.train()
+        fit(training, loss, stage, rng)
+    training.eval()
 
 
 def fit(
@@ -188,27 +224,6 @@ def _groups(module: nn.Module) -> list[dict[str, Any]]:
     ]
 
 
-def augmented(pixels: Tensor, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
-    """Flip, shift and brighten uint8 images (N, h, w, 3) at random, and normalise them."""
-    n, side = pixels.shape[:2]
-    reach = max(side // 14, 1)
-    rows = _places(side, rng.integers(-reach, reach + 1, n))
-    columns = _places(side, rng.integers(-reach, reach + 1, n))
-    flipped = torch.from_numpy(rng.random(n) < 0.5)[:, None]
-    columns = torch.where(flipped, columns.flip(1), columns)
-    moved = pixels[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    x = preprocessing.normalise(moved)
-    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (n, 1, 1, 1)).astype(np.float32))
-    black = torch.tensor(preprocessing.mean) / torch.tensor(preprocessing.std)
-    return x.mul_(gain).add_((gain - 1) * black[:, None, None])
-
-
-def _places(side: int, shifts: np.ndarray) -> Tensor:
-    """Return shifted coordinates (N, side), mirrored at the border."""
-    places = np.abs(np.arange(side) + shifts[:, None])
-    return torch.from_numpy(np.minimum(places, 2 * (side - 1) - places))
-
-
 @torch.inference_mode()
 def _right(network: nn.Module, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return which images are named right, in float32: bool (N,)."""
@@ -232,7 +247,7 @@ def by_class(right: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) ->
 
 
 def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    kind, column = _TASKS[task]
+    _, column, plan, weights = _TASKS[task]
     what = {"objects": "the main object", "scenes": "the scene"}[task]
     widths = "/".join(map(str, WIDTHS))
     return {
@@ -243,7 +258,9 @@ def _card(task: str, recipe: Recipe, right: np.ndarray, labels: np.ndarray) -> d
         "input": PREPROCESSING.as_dict(),
         "held_out_top1": round(float(right.mean()), 4),
         "held_out_top1_by_class": by_class(right, labels, CLASSES[column]),
-        "images": f"broden.mini.compose, kind {kind}, hard; the probe's seed is never drawn",
+        "images": "broden.mini.compose; the probe's seed is never drawn",
+        "plan": [{"kind": kind, "hard": hard} for kind, hard in plan],
+        "auxiliary": weights,
         "recipe": asdict(recipe),
     }
 

@@ -23,7 +23,6 @@ from dissection.networks.preprocessing import Preprocessing
 from training.classifiers import (
     Clock,
     Stage,
-    augmented,
     by_class,
     file_facts,
     fit,
@@ -32,6 +31,7 @@ from training.classifiers import (
     write_card,
 )
 from training.drawn import CLASSES, SCENE, TEXTURE, THING, Drawn, Order, draw
+from training.variations import augmented
 
 WEIGHTS, CONFIG, CARD = "open_clip_model.safetensors", "open_clip_config.json", "card.json"
 SIDE, CONTEXT = 112, 32
@@ -73,11 +73,11 @@ _MAX_SCALE = 100.0  # the largest logit scale, as in CLIP
 class ClipRecipe:
     """State how the small CLIP is trained."""
 
-    images: int = 20_000
-    supervised_epochs: int = 8
+    images: int = 18_000
+    supervised_epochs: int = 7
     supervised_batch_size: int = 128
     supervised_rate: float = 2e-3
-    epochs: int = 14
+    epochs: int = 12
     batch_size: int = 256
     rate: float = 1e-3
     held_out: int = 1_000

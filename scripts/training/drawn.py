@@ -13,13 +13,23 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from broden.mini.compose import compose
+from broden.mini import numbering
+from broden.mini.compose import Composition, compose
 from broden.mini.scenes import SCENES
+from broden.mini.things.catalogue import THINGS
 from broden.mini.vocabulary import MAIN, TEXTURES
 
 #: What a label column names, in the order of the columns.
 CLASSES = (tuple(SCENES), tuple(MAIN), tuple(TEXTURES))
 SCENE, THING, TEXTURE = range(3)
+#: What a map of surfaces names, and of how many kinds each is: pixels of none are 0.
+SURFACES = ("color", "texture", "material")
+KINDS = tuple(len(numbering.NAMES[category]) + 1 for category in SURFACES)
+_FIRST = [numbering.NUMBERS[c, numbering.NAMES[c][0]] for c in SURFACES]
+#: What may stand in an image, in the order of `Drawn.things`.
+STANDING = tuple(THINGS)
+# Cells of the label grid that a thing has to have to count: 0.2% of them.
+_SEEN = 25
 _CHUNK = 32
 
 
@@ -28,7 +38,8 @@ class Order(NamedTuple):
 
     seed, images : of the renderer, and how many from index 0 on; plan : kind and hardness of the
     images, taken in turn; sides : of how many of the first images to keep pixels at which size;
-    resample : Pillow's filter.
+    resample : Pillow's filter; surfaces : side of the maps of surfaces to keep, 0 for neither them
+    nor the things that stand in each image.
     """
 
     seed: int
@@ -36,18 +47,23 @@ class Order(NamedTuple):
     plan: tuple[tuple[str, bool], ...]
     sides: Mapping[int, int]
     resample: Image.Resampling = Image.Resampling.BOX
+    surfaces: int = 0
 
 
 class Drawn(NamedTuple):
     """What was drawn.
 
     pixels : side -> uint8 (n, side, side, 3); labels : int64 (N, 3), the columns of `CLASSES`, -1
-    where an image has none; captions : N texts.
+    where an image has none; captions : N texts; surfaces : uint8 (N, 3, g, g), for each place and
+    each of `SURFACES` its kind from 1 on, 0 for none; things : bool (N, T), which of `STANDING` can
+    be seen. g and T are 0 unless they were ordered.
     """
 
     pixels: dict[int, np.ndarray]
     labels: np.ndarray
     captions: list[str]
+    surfaces: np.ndarray
+    things: np.ndarray
 
 
 def draw(order: Order, cores: int, text: str) -> Drawn:
@@ -56,7 +72,9 @@ def draw(order: Order, cores: int, text: str) -> Drawn:
         side: np.empty((min(count, order.images), side, side, 3), np.uint8)
         for side, count in order.sides.items()
     }
-    drawn = Drawn(pixels, np.empty((order.images, len(CLASSES)), np.int64), [])
+    maps = np.empty((order.images, len(SURFACES), order.surfaces, order.surfaces), np.uint8)
+    things = np.empty((order.images, len(STANDING) if order.surfaces else 0), bool)
+    drawn = Drawn(pixels, np.empty((order.images, len(CLASSES)), np.int64), [], maps, things)
     numbers = range(order.images)
     tasks = [(order, numbers[first : first + _CHUNK]) for first in numbers[::_CHUNK]]
     with tqdm(total=order.images, desc=text, unit="image", mininterval=1) as shown:
@@ -65,6 +83,8 @@ def draw(order: Order, cores: int, text: str) -> Drawn:
                 pixels[side][indices.start : indices.start + len(block)] = block
             drawn.labels[indices.start : indices.stop] = chunk.labels
             drawn.captions.extend(chunk.captions)
+            maps[indices.start : indices.stop] = chunk.surfaces
+            things[indices.start : indices.stop] = chunk.things
             shown.update(len(indices))
     return drawn
 
@@ -88,7 +108,7 @@ def _leave_interrupts() -> None:
 def _chunk(task: tuple[Order, range]) -> Drawn:
     order, indices = task
     kept: dict[int, list[np.ndarray]] = {side: [] for side in order.sides}
-    labels, captions = [], []
+    labels, captions, maps, things = [], [], [], []
     for index in indices:
         kind, hard = order.plan[index % len(order.plan)]
         made = compose(order.seed, index, kind=kind, hard=hard)
@@ -98,8 +118,34 @@ def _chunk(task: tuple[Order, range]) -> Drawn:
         names = zip(CLASSES, (made.scene, made.thing, made.texture), strict=True)
         labels.append([-1 if name is None else classes.index(name) for classes, name in names])
         captions.append(made.caption)
+        surfaces, standing = _labels(made, order.surfaces)
+        maps.append(surfaces)
+        things.append(standing)
     pixels = {side: np.stack(images) for side, images in kept.items() if images}
-    return Drawn(pixels, np.array(labels), captions)
+    return Drawn(pixels, np.array(labels), captions, np.stack(maps), np.stack(things))
+
+
+def _labels(made: Composition, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the map of surfaces at the middles of side x side squares, and which things there are.
+
+    They are uint8 (3, side, side) and bool (T); empty if side is 0.
+    """
+    maps = np.zeros((len(SURFACES), side, side), np.uint8)
+    if not side:
+        return maps, np.empty(0, bool)
+    planes, held = numbering.planes(made, made.rgb)
+    by_category = {numbering.CATEGORIES[n]: plane for n, plane in zip(held, planes, strict=True)}
+    for out, category, first in zip(maps, SURFACES, _FIRST, strict=True):
+        if category in by_category:
+            plane = by_category[category]
+            step = len(plane) // side
+            chosen = plane[step // 2 :: step, step // 2 :: step].astype(np.int64)
+            out[:] = np.maximum(chosen - first + 1, 0)
+    if made.texture is not None:
+        maps[SURFACES.index("texture")] = CLASSES[TEXTURE].index(made.texture) + 1
+    cells = np.bincount(by_category.get("object", np.zeros(1, int)).ravel(), minlength=1 << 10)
+    numbers = [numbering.NUMBERS["object", name] for name in STANDING]
+    return maps, cells[numbers] >= _SEEN
 
 
 def _resized(rgb: np.ndarray, side: int, resample: Image.Resampling) -> np.ndarray:

@@ -53,7 +53,9 @@ def _room(canvas: Canvas, rng: np.random.Generator, scene: Scene) -> float:
     floor, wall = scene.stuff
     horizon = float(rng.uniform(0.55, 0.75)) * SIDE
     material, colour = scene.wall[rng.integers(len(scene.wall))]
-    _stretch(canvas, wall, 0, horizon, surface(rng, material, colour, float(rng.uniform(0.2, 0.6))))
+    _stretch(
+        canvas, wall, 0, horizon, surface(rng, material, colour, float(rng.uniform(0.1, 0.45)))
+    )
     if wall == "wall":
         _furnish(canvas, rng, horizon)
     material, colour = scene.ground[rng.integers(len(scene.ground))]
@@ -95,7 +97,7 @@ def _outdoors(canvas: Canvas, rng: np.random.Generator, scene: Scene) -> float:
     _sky(canvas, rng, sky, horizon)
     FAR[str(rng.choice(scene.far))](canvas, rng, horizon)
     material, colour = scene.ground[rng.integers(len(scene.ground))]
-    pale = float(rng.uniform(-0.15, 0.35)) if material != "snow" else 0.5
+    pale = float(rng.uniform(-0.15, 0.35)) if material != "snow" else 0.3
     _stretch(canvas, ground, horizon, SIDE, surface(rng, material, colour, pale))
     if ground == "road" and rng.random() < 0.7:
         _markings(canvas, rng, horizon)
@@ -104,7 +106,7 @@ def _outdoors(canvas: Canvas, rng: np.random.Generator, scene: Scene) -> float:
 
 def _sky(canvas: Canvas, rng: np.random.Generator, name: str, horizon: float) -> None:
     colour = str(rng.choice(["blue", "blue", "blue", "grey", "orange", "pink", "purple"]))
-    look = surface(rng, None, colour, float(rng.uniform(0.3, 0.75)))
+    look = surface(rng, None, colour, float(rng.uniform(0.25, 0.55)))
     _stretch(canvas, name, 0, horizon + 2, look)
     if rng.random() < 0.2:
         x, y = rng.uniform(0.1, 0.9) * SIDE, rng.uniform(0.1, 0.6) * horizon

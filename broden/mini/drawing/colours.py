@@ -1,4 +1,4 @@
-"""The eleven basic colour terms: prototypes, and the nearest of them to a pixel in CIELAB."""
+"""The eleven basic colour terms: a focal colour of each, and what lies near it in CIELAB."""
 
 from __future__ import annotations
 
@@ -6,42 +6,24 @@ import functools
 
 import numpy as np
 
-#: Prototypes in sRGB of the eleven basic colour terms (Berlin and Kay 1969). A term whose colours
-#: lie far apart has several, so that a pale blue is not called white, nor a dark green black.
-PROTOTYPES: tuple[tuple[str, tuple[int, int, int]], ...] = (
-    ("black", (22, 22, 22)),
-    ("blue", (45, 90, 200)),
-    ("blue", (120, 170, 225)),
-    ("blue", (30, 50, 110)),
-    ("blue", (130, 150, 175)),
-    ("brown", (120, 75, 40)),
-    ("brown", (165, 120, 80)),
-    ("brown", (105, 88, 72)),
-    ("brown", (160, 140, 120)),
-    ("grey", (128, 128, 128)),
-    ("grey", (185, 185, 185)),
-    ("grey", (75, 75, 75)),
-    ("green", (60, 150, 60)),
-    ("green", (35, 80, 40)),
-    ("green", (140, 195, 110)),
-    ("green", (125, 150, 120)),
-    ("green", (180, 205, 180)),
-    ("orange", (240, 140, 40)),
-    ("orange", (225, 165, 110)),
-    ("pink", (240, 150, 180)),
-    ("pink", (225, 195, 200)),
-    ("pink", (185, 140, 145)),
-    ("purple", (130, 60, 150)),
-    ("purple", (175, 130, 200)),
-    ("purple", (130, 110, 145)),
-    ("red", (205, 35, 35)),
-    ("red", (140, 40, 40)),
-    ("white", (245, 245, 245)),
-    ("yellow", (245, 215, 50)),
-    ("yellow", (235, 220, 140)),
-    ("yellow", (170, 150, 60)),
-)
-NAMES: tuple[str, ...] = tuple(dict.fromkeys(name for name, _ in PROTOTYPES))
+#: Focal colours in sRGB of the eleven basic colour terms (Berlin and Kay 1969): the middle of what
+#: each names.
+FOCAL: dict[str, tuple[int, int, int]] = {
+    "black": (28, 28, 30),
+    "blue": (48, 95, 200),
+    "brown": (120, 76, 42),
+    "grey": (128, 128, 128),
+    "green": (60, 150, 60),
+    "orange": (240, 140, 40),
+    "pink": (240, 150, 180),
+    "purple": (130, 65, 152),
+    "red": (205, 38, 36),
+    "white": (246, 246, 246),
+    "yellow": (244, 212, 52),
+}
+#: Distance in CIELAB within which a colour is called by a term; colours farther from all have none.
+REACH = 16.0
+NAMES: tuple[str, ...] = tuple(FOCAL)
 _BITS = 5
 
 
@@ -76,9 +58,10 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def terms(rgb: np.ndarray) -> np.ndarray:
-    """Return the index in `NAMES` of the nearest prototype of each pixel.
+    """Return which basic term names each pixel: that of the nearest focal colour within reach.
 
-    Colours are first cut to 5 bits a channel, which is what the look-up table holds.
+    Most of what is muted, pale or dark is named by none. Colours are first cut to 5 bits a channel,
+    which is what the look-up table holds.
 
     Parameters
     ----------
@@ -88,12 +71,12 @@ def terms(rgb: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        uint8 (...).
+        uint8 (...): 1 and on for the terms in the order of `NAMES`, 0 for none.
 
     Examples
     --------
-    >>> [NAMES[i] for i in terms(np.array([[250, 250, 250], [200, 30, 30]], np.uint8))]
-    ['white', 'red']
+    >>> terms(np.array([[250, 250, 250], [200, 30, 30], [150, 180, 200]], np.uint8)).tolist()
+    [10, 9, 0]
     """
     r, g, b = np.moveaxis(rgb >> (8 - _BITS), -1, 0).astype(np.uint16)
     return _table()[(r << 2 * _BITS) | (g << _BITS) | b]
@@ -104,6 +87,6 @@ def _table() -> np.ndarray:
     """Return the term of each of the 32 x 32 x 32 colours, uint8."""
     steps = (np.arange(1 << _BITS) << (8 - _BITS)) + (1 << (7 - _BITS))
     colours = lab(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1)).reshape(-1, 1, 3)
-    prototypes = lab(np.array([rgb for _, rgb in PROTOTYPES]))
-    nearest = ((colours - prototypes) ** 2).sum(-1).argmin(-1)
-    return np.array([NAMES.index(name) for name, _ in PROTOTYPES], np.uint8)[nearest]
+    focal = lab(np.array([*FOCAL.values()]))
+    distances = np.sqrt(((colours - focal) ** 2).sum(-1))
+    return np.where(distances.min(-1) <= REACH, distances.argmin(-1) + 1, 0).astype(np.uint8)

@@ -57,6 +57,21 @@ def plain(rng: np.random.Generator, name: str) -> Look:
     return Look(tint(rng, name))
 
 
+def marked(
+    rng: np.random.Generator,
+    body: Look,
+    pattern: str,
+    accent: RGB,
+    pitch: float,
+    angle: float = 0.0,
+) -> Look:
+    """Return a surface that bears a texture as its kind does: in colours and a size of its own."""
+    period = pitch * float(rng.uniform(0.85, 1.2))
+    return Look(
+        body.colour, pattern, accent, max(period, 3.0), angle, float(rng.uniform(0.8, 0.97))
+    )
+
+
 def bear(rng: np.random.Generator, colour: RGB, pattern: str) -> Look:
     """Return a surface of a colour that bears a material or a texture.
 
@@ -90,7 +105,7 @@ def _accent(rng: np.random.Generator, colour: RGB) -> RGB:
     return tint(rng, far[int(rng.integers(6))])
 
 
-def cloth(rng: np.random.Generator, name: str | None = None, textured: float = 0.35) -> Look:
+def cloth(rng: np.random.Generator, name: str | None = None, textured: float = 0.5) -> Look:
     """Return fabric, or with probability `textured` a surface with a texture."""
     colour = tint(rng, name or str(rng.choice([*BASIC])))
     if rng.random() < textured:

@@ -39,6 +39,9 @@ def bank() -> dict[str, np.ndarray]:
     bank["cells"] = _cells(rng)
     bank["bubbles"] = _bubbles(rng)
     bank["spirals"] = _spirals()
+    bank["facets"] = _facets(rng)
+    bank["webs"] = _webs(rng)
+    bank["flakes"] = _flakes(rng)
     return bank
 
 
@@ -79,3 +82,54 @@ def _spirals(size: int = 120) -> np.ndarray:
     turn = np.where((y // size + x // size) % 2, 1.0, -1.0)
     phase = turn * np.arctan2(dy, dx) / (2 * math.pi) + np.sqrt(dy * dy + dx * dx) / 20
     return np.rint(np.clip((wave(phase) - 0.5) * 3 + 0.5, 0, 1) * 255).astype(np.uint8)
+
+
+def _facets(rng: np.random.Generator, size: int = 40) -> np.ndarray:
+    """Return irregular cells, each lit from a side of its own like the faces of a crystal."""
+    count = _BANK // size
+    points = (np.mgrid[:count, :count] + rng.random((2, count, count))) * size
+    level, slopes = rng.uniform(0.1, 0.9, (count, count)), rng.uniform(-1, 1, (2, count, count))
+    y, x = np.mgrid[:_BANK, :_BANK]
+    nearest, lit = np.full((_BANK, _BANK), np.inf), np.zeros((_BANK, _BANK))
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            r, c = (y // size + down) % count, (x // size + across) % count
+            dy = (y - points[0, r, c] + _BANK / 2) % _BANK - _BANK / 2
+            dx = (x - points[1, r, c] + _BANK / 2) % _BANK - _BANK / 2
+            distance = dy * dy + dx * dx
+            face = level[r, c] + (dy * slopes[0, r, c] + dx * slopes[1, r, c]) * (0.3 / size)
+            lit = np.where(distance < nearest, face, lit)
+            nearest = np.minimum(nearest, distance)
+    return np.rint(np.clip(lit, 0, 1) * 255).astype(np.uint8)
+
+
+def _webs(rng: np.random.Generator, size: int = 96) -> np.ndarray:
+    """Return cobwebs: threads from the middle of each, and rounds between them."""
+    picture = Image.new("L", (_BANK, _BANK), 0)
+    draw = ImageDraw.Draw(picture)
+    for top in range(0, _BANK, size):
+        for left in range(0, _BANK, size):
+            cx, cy = (np.array([left, top]) + size / 2 + rng.uniform(-9, 9, 2)).tolist()
+            angles = np.arange(10) * (math.tau / 10) + rng.uniform(-0.15, 0.15, 10)
+            for i, (a, c) in enumerate(zip(angles, np.roll(angles, -1), strict=True)):
+                far = size * 0.75
+                end = (round(cx + far * math.cos(a)), round(cy + far * math.sin(a)))
+                draw.line([(round(cx), round(cy)), end], fill=230, width=3)
+                for r in np.arange(9, size * 0.62, 10) + (i % 2) * 2:
+                    ends = [
+                        (round(cx + r * math.cos(t)), round(cy + r * math.sin(t))) for t in (a, c)
+                    ]
+                    draw.line(ends, fill=230, width=2)
+    return np.asarray(picture)
+
+
+def _flakes(rng: np.random.Generator) -> np.ndarray:
+    """Return short dashes that lie in all directions."""
+    picture = Image.new("L", (_BANK, _BANK), 0)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(3000):
+        x, y = rng.integers(0, _BANK, 2).tolist()
+        angle = float(rng.uniform(0, math.pi))
+        dx, dy = round(7 * math.cos(angle)), round(7 * math.sin(angle))
+        draw.line([(x - dx, y - dy), (x + dx, y + dy)], fill=int(rng.integers(170, 256)), width=5)
+    return np.asarray(picture)

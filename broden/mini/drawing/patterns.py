@@ -185,6 +185,46 @@ def _scaly(f: Field) -> np.ndarray:
     return np.where(best == 0, 1, best)
 
 
+def _interlaced(f: Field) -> np.ndarray:
+    """Return chains of rings, each over its neighbours."""
+    rings = np.zeros(np.broadcast_shapes(f.u.shape, f.v.shape), np.float32)
+    for shift in (0.0, 0.5):
+        x = f.u / 3 + shift - np.floor(f.u / 3 + shift) - 0.5
+        y = f.v / 3 + shift - np.floor(f.v / 3 + shift) - 0.5
+        distance = np.sqrt(x * x + y * y)
+        rings = np.maximum(rings, _step(0.07 - np.abs(distance - np.float32(0.36)), 0.06))
+    return rings
+
+
+def _knitted(f: Field) -> np.ndarray:
+    """Return columns of stitches, each a V."""
+    column = wave(f.u / 1.4)
+    stitch = _step(wave(f.v + 0.8 * column) - 0.45, 0.5)
+    return stitch * _step(column - 0.12, 0.2)
+
+
+def _pleated(f: Field) -> np.ndarray:
+    """Return folds: each rises slowly and falls at once."""
+    fold = f.u / 1.6 - np.floor(f.u / 1.6)
+    return np.where(fold < 0.85, fold / np.float32(0.85), (1 - fold) / np.float32(0.15))
+
+
+def _studded(f: Field) -> np.ndarray:
+    """Return round knobs in rows, each lit from above on the left."""
+    x = f.u / 2 - np.floor(f.u / 2) - np.float32(0.5)
+    y = f.v / 2 - np.floor(f.v / 2) - np.float32(0.5)
+    knob = _step(0.11 - x * x - y * y, 0.03)
+    lit = (x + 0.12) * (x + 0.12) + (y + 0.12) * (y + 0.12)
+    return knob * np.clip(1 - 5 * lit, 0.25, 1)
+
+
+def _waffled(f: Field) -> np.ndarray:
+    """Return square hollows between ridges, their floors darker towards a corner."""
+    x, y = f.u / 2 - np.floor(f.u / 2), f.v / 2 - np.floor(f.v / 2)
+    ridge = np.maximum(_step(np.abs(x - 0.5) - 0.36, 0.1), _step(np.abs(y - 0.5) - 0.36, 0.1))
+    return np.maximum(ridge, 0.35 * (x + y))
+
+
 PATTERNS: dict[str, Callable[[Field], np.ndarray]] = {
     "brick": _brick,
     "concrete": lambda f: 0.6 * f.noise("fine") + 0.4 * f.noise("wide"),
@@ -214,6 +254,14 @@ PATTERNS: dict[str, Callable[[Field], np.ndarray]] = {
     "scaly": _scaly,
     "spiralled": lambda f: f.noise("spirals"),
     "striped": _striped,
+    "cobwebbed": lambda f: f.noise("webs"),
+    "crystalline": lambda f: f.noise("facets"),
+    "interlaced": _interlaced,
+    "knitted": _knitted,
+    "pleated": _pleated,
+    "sprinkled": lambda f: f.noise("flakes"),
+    "studded": _studded,
+    "waffled": _waffled,
     "woven": _woven,
     "zigzagged": _zigzagged,
 }

@@ -28,7 +28,7 @@ def _coat(body: Look) -> Look:
     return body._replace(colour=mixed(body.colour), accent=mixed(body.accent))
 
 
-def _legs(
+def legs(
     b: Brush, rng: np.random.Generator, xs: tuple[float, ...], top: float, width: float, look: Look
 ) -> None:
     """Draw a row of legs, each with a dark hoof, in a step of their own."""
@@ -69,7 +69,7 @@ def _dog(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.shadow(0.85)
     body = _coat(body)
     far, near = darker(body, 0.72), darker(body, 0.92)
-    _legs(b, rng, (-0.14, 0.24), 0.36, 0.075, far)
+    legs(b, rng, (-0.14, 0.24), 0.36, 0.075, far)
     wag = rng.uniform(-0.05, 0.08)
     tail = [(-0.29, 0.48), (-0.4, 0.58), (-0.42 + wag, 0.76)]
     b.polygon(taper(tail, [0.1, 0.08, 0.04]), near, "tail")
@@ -84,7 +84,7 @@ def _dog(b: Brush, rng: np.random.Generator, body: Look) -> None:
         (-0.27, 0.33),
     ]
     b.polygon(smooth(torso), body, "torso")
-    _legs(b, rng, (-0.26, 0.14), 0.38, 0.08, near)
+    legs(b, rng, (-0.26, 0.14), 0.38, 0.08, near)
     b.polygon(taper([(0.18, 0.54), (0.28, 0.68)], [0.24, 0.19]), body, "torso")
     b.line(
         [(0.15, 0.61), (0.33, 0.55)], 0.035, plain(rng, str(rng.choice(["red", "blue", "yellow"])))
@@ -114,11 +114,15 @@ def _horse_head(b: Brush, rng: np.random.Generator, body: Look, hair: Look) -> N
 
 def _horse(b: Brush, rng: np.random.Generator, body: Look) -> None:
     """Draw a horse with its mane and a long tail."""
-    b.shadow(0.85)
     body = _coat(body)
-    hair = bare(body, 0.4) if sum(body.colour) > 200 else plain(rng, "grey")
+    equine(b, rng, body, bare(body, 0.4) if sum(body.colour) > 200 else plain(rng, "grey"))
+
+
+def equine(b: Brush, rng: np.random.Generator, body: Look, hair: Look) -> None:
+    """Draw a horse, or what is built like one."""
+    b.shadow(0.85)
     far, near = darker(body, 0.7), darker(body, 0.92)
-    _legs(b, rng, (-0.17, 0.24), 0.5, 0.062, far)
+    legs(b, rng, (-0.17, 0.24), 0.5, 0.062, far)
     sway = rng.uniform(-0.05, 0.05)
     b.polygon(
         taper([(-0.31, 0.62), (-0.41, 0.55), (-0.41 + sway, 0.25)], [0.08, 0.13, 0.03]),
@@ -136,7 +140,7 @@ def _horse(b: Brush, rng: np.random.Generator, body: Look) -> None:
         (-0.25, 0.43),
     ]
     b.polygon(smooth(torso), body, "torso")
-    _legs(b, rng, (-0.28, 0.15), 0.5, 0.066, near)
+    legs(b, rng, (-0.28, 0.15), 0.5, 0.066, near)
     b.polygon(taper([(0.16, 0.55), (0.26, 0.72), (0.33, 0.88)], [0.27, 0.2, 0.14]), body, "neck")
     _horse_head(b, rng, body, hair)
 
@@ -160,7 +164,7 @@ def _camel(b: Brush, rng: np.random.Generator, body: Look) -> None:
     b.shadow(0.85)
     body = _coat(body)
     far, near = darker(body, 0.72), darker(body, 0.92)
-    _legs(b, rng, (-0.18, 0.17), 0.48, 0.055, far)
+    legs(b, rng, (-0.18, 0.17), 0.48, 0.055, far)
     b.polygon(
         taper([(-0.34, 0.58), (-0.42, 0.46), (-0.41, 0.32)], [0.05, 0.035, 0.05]), far, "tail"
     )
@@ -176,7 +180,7 @@ def _camel(b: Brush, rng: np.random.Generator, body: Look) -> None:
         (-0.3, 0.45),
     ]
     b.polygon(smooth(torso), body, "torso")
-    _legs(b, rng, (-0.3, 0.09), 0.48, 0.06, near)
+    legs(b, rng, (-0.3, 0.09), 0.48, 0.06, near)
     b.polygon(
         taper([(0.14, 0.54), (0.29, 0.5), (0.35, 0.66), (0.35, 0.86)], [0.2, 0.14, 0.11, 0.1]),
         body,
@@ -194,10 +198,10 @@ def _sheep(b: Brush, rng: np.random.Generator, body: Look) -> None:
     skin = plain(rng, str(rng.choice(["black", "black", "brown"])))
     if sum(body.colour) < 250:
         skin = Look(tint(rng, "white"))
-    _legs(b, rng, (-0.16, 0.16), 0.3, 0.075, darker(skin, 0.8))
+    legs(b, rng, (-0.16, 0.16), 0.3, 0.075, darker(skin, 0.8))
     b.polygon(scallops(rng, -0.42, 0.48, 0.09, 0.08, 6), darker(body, 0.85), "tail")
     b.polygon(scallops(rng, -0.05, 0.46, 0.4, 0.27, 13), body, "torso")
-    _legs(b, rng, (-0.26, 0.1), 0.22, 0.08, skin)
+    legs(b, rng, (-0.26, 0.1), 0.22, 0.08, skin)
     b.polygon(scallops(rng, -0.06, 0.5, 0.27, 0.15, 9), darker(body, 1.05), "torso", 0.5)
     nod = b.at(0.33, 0.58, 1, rng.uniform(-0.15, 0.15))
     nod.polygon(

@@ -13,7 +13,7 @@ from broden.mini.scenes import SCENES
 from broden.mini.things.catalogue import THINGS
 
 #: Of the first images of seed 0. A change of it is a new set: raise probe.VERSION, train again.
-DIGEST = "c1586760773941f2bb039e83c3ecee937c6f19d0848c37fed70487dffc7378c8"
+DIGEST = "3bc4253a17e24aba604f8566ef660d634e1a7552c8811e102894b7e4da68632b"
 
 
 def digest(images):
@@ -103,7 +103,7 @@ def test_a_thing_keeps_to_its_extents_and_to_the_vocabulary(name):
 def test_names_are_many_and_belong_to_one_category():
     names = [name for category in naming.CATEGORIES for name in naming.NAMES[category]]
     assert len(names) == len(set(names))
-    least = {"color": 11, "object": 20, "part": 30, "material": 8, "scene": 10, "texture": 14}
+    least = {"color": 11, "object": 100, "part": 80, "material": 14, "scene": 24, "texture": 24}
     assert all(len(naming.NAMES[c]) >= count for c, count in least.items())
     assert len(naming.NAMES["color"]) == 11
-    assert len(vocabulary.MAIN) == 20
+    assert len(vocabulary.MAIN) == 31

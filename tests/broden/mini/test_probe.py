@@ -38,11 +38,11 @@ def test_coverage_says_what_the_planes_hold(path):
         np.testing.assert_allclose(probe.labels.coverage.sum(1), images, rtol=1e-9)
 
 
-def test_every_pixel_has_a_colour_name(path):
+def test_a_part_of_the_pixels_has_a_colour_name(path):
     with ProbeSet(path) as probe:
-        colours = [probe.maps(i)["color"][0] for i in range(5)]
-    assert np.min(colours) >= 1
+        colours = np.array([probe.maps(i)["color"][0] for i in range(30)])
     assert np.max(colours) <= 11
+    assert 0.2 < (colours > 0).mean() < 0.6
 
 
 def test_set_repeats_and_smaller_sets_are_its_start(path, tmp_path):

@@ -18,18 +18,21 @@ def test_lab_of_known_colours(rgb, expected):
     np.testing.assert_allclose(colours.lab(np.array(rgb)), expected, atol=0.02)
 
 
-def test_prototypes_have_their_own_names():
-    rgb = np.array([rgb for _, rgb in colours.PROTOTYPES], np.uint8)
-    named = [colours.NAMES[i] for i in colours.terms(rgb)]
-    assert named == [name for name, _ in colours.PROTOTYPES]
-    assert len(colours.NAMES) == 11
+def test_focal_colours_have_their_own_names():
+    rgb = np.array([*colours.FOCAL.values()], np.uint8)
+    assert colours.terms(rgb).tolist() == [*range(1, 12)]
+    assert list(colours.FOCAL) == list(colours.NAMES)
 
 
-def test_terms_are_the_nearest_prototypes():
+def test_a_term_names_what_lies_within_reach_of_its_focus_and_nothing_else():
     rng = np.random.default_rng(0)
-    rgb = rng.integers(0, 256, (500, 3), np.uint8)
+    rgb = rng.integers(0, 256, (2000, 3), np.uint8)
     centre = (rgb >> 3 << 3) + 4
-    prototypes = colours.lab(np.array([p for _, p in colours.PROTOTYPES]))
-    for pixel, term in zip(centre, colours.terms(rgb), strict=True):
-        distance = [float(((colours.lab(pixel) - p) ** 2).sum()) for p in prototypes]
-        assert colours.PROTOTYPES[int(np.argmin(distance))][0] == colours.NAMES[term]
+    focal = [colours.lab(np.array(value)) for value in colours.FOCAL.values()]
+    named = colours.terms(rgb).tolist()
+    for pixel, term in zip(centre, named, strict=True):
+        distance = [float(((colours.lab(pixel) - f) ** 2).sum()) ** 0.5 for f in focal]
+        nearest = min(distance)
+        assert term == (distance.index(nearest) + 1 if nearest <= colours.REACH else 0)
+    assert 0 in named
+    assert len({*named}) > 6

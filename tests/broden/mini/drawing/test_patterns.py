@@ -10,7 +10,7 @@ WHOLE = slice(0, 448)
 def test_every_material_and_texture_has_a_pattern():
     assert {*patterns.PATTERNS} == {*vocabulary.MATERIALS, *vocabulary.TEXTURES}
     assert len(vocabulary.MATERIALS) >= 8
-    assert len(vocabulary.TEXTURES) >= 14
+    assert len(vocabulary.TEXTURES) >= 24
 
 
 @pytest.mark.parametrize("name", patterns.PATTERNS)
