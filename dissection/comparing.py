@@ -15,6 +15,7 @@ from broden.reader import ProbeSet
 from broden.system.files import file_name, inside, sweep
 from dissection.comparison import findings as comparison
 from dissection.comparison.differences import differences, text
+from dissection.comparison.sentences import Sentence, sentences
 from dissection.comparison.side_by_side import MORE_THAN, Comparison, distinct
 from dissection.comparison.side_by_side import compare as side_by_side
 from dissection.config import LABELERS
@@ -49,6 +50,8 @@ class Compared(NamedTuple):
     differences: pd.DataFrame
     """By how many detectors networks and layers differ, see `comparison.differences`; no row where
     no run stored its counts by groups of images."""
+    sentences: list[Sentence]
+    """What was found in words, as the report says it too."""
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -95,6 +98,7 @@ class Compared(NamedTuple):
         return "\n\n".join(
             [
                 *(["\n".join(f"warning: {text}" for text in self.caveats)] if self.caveats else []),
+                "\n".join(one.text for one in self.sentences),
                 *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
@@ -160,8 +164,10 @@ def compare(
         name: side_by_side(parts, more_than) for name, parts in by_method.items() if len(parts) > 1
     }
     alone = [parts[0] for parts in by_method.values() if len(parts) == 1]
-    said, apart = caveats.of_all(labellings), differences(by_method["iou"])
-    return Compared(comparisons, found, alone, notes, said, apart)
+    before, apart = caveats.of_all(labellings), differences(by_method["iou"])
+    agreements = {one.iou.name: one.agreement for one in found}
+    said = sentences(labellings, agreements, apart)
+    return Compared(comparisons, found, alone, notes, before, apart, said)
 
 
 def _pairs(

@@ -38,6 +38,7 @@ def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> l
         "concepts": found.concepts,
         f"concepts-more-than-{found.more_than}": found.frequent,
         "only": found.only,
+        "shared": found.shared,
     }
     if found.detectors is not None:
         tables["detectors"] = found.detectors
