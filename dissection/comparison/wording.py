@@ -138,7 +138,7 @@ def in_common(parts: Sequence[Labelling], table: pd.DataFrame) -> list[str]:
         f"{_concept(row['concept'], row['category'])} ({_numbers([row[name] for name in names])})"
         for _, row in shown.head(NAMED).iterrows()
     ]
-    said = [f"{text}; most {units} have {_and(each)}."]
+    said = [f"{text}; the commonest, by {units}: {_and(each)}."]
     by_layer = table[~table["layer"].isin([OVERALL, COMMON])]
     layers = by_layer.groupby("layer", sort=False).size()
     if len(layers) > 1:
