@@ -14,6 +14,29 @@ from broden.system.names import spaced
 UNLABELLED = "-"
 
 
+def spoken(name: str, category: str | None) -> str:
+    """Return a label as people read it: the suffix that marks its category written out.
+
+    Parameters
+    ----------
+    name : str
+        As tables have it.
+    category : str or None
+        Of the label; a name of any other than scene and color has no such suffix.
+
+    Examples
+    --------
+    >>> spoken("sea-s", "scene"), spoken("red-c", "color"), spoken("x-s", None)
+    ('sea (scene)', 'red (colour)', 'x-s')
+    """
+    suffix, word = {"scene": ("-s", "scene"), "color": ("-c", "colour")}.get(
+        category or "", ("", "")
+    )
+    if not suffix or not name.endswith(suffix):
+        return name
+    return f"{name.removesuffix(suffix)} ({word})"
+
+
 def primary_categories(coverage: np.ndarray) -> np.ndarray:
     """Return the category in which each label has most coverage; a tie goes to the later one.
 

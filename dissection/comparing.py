@@ -4,7 +4,7 @@ Labellings by IoU and by CLIP of one network are cross-checked; several networks
 method are set side by side; of a network alone its own concepts are counted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,9 @@ from broden.mini import located
 from broden.reader import ProbeSet
 from broden.system.files import file_name, inside, sweep
 from dissection.comparison import findings as comparison
+from dissection.comparison import published_counts
 from dissection.comparison.differences import differences, text
+from dissection.comparison.sentences import Sentence, sentences
 from dissection.comparison.side_by_side import MORE_THAN, Comparison, distinct
 from dissection.comparison.side_by_side import compare as side_by_side
 from dissection.config import LABELERS
@@ -25,6 +27,7 @@ from dissection.crosscheck.naming import Synonyms, synonyms_of
 from dissection.crosscheck.summary import summary as crosscheck_summary
 from dissection.results import caveats
 from dissection.results.dissection import Dissection, paths_of
+from dissection.results.formats import check as check_formats
 from dissection.results.labelling import Labelling
 from dissection.results.reading import read_all
 
@@ -49,6 +52,10 @@ class Compared(NamedTuple):
     differences: pd.DataFrame
     """By how many detectors networks and layers differ, see `comparison.differences`; no row where
     no run stored its counts by groups of images."""
+    sentences: list[Sentence]
+    """What was found in words, as the report says it too."""
+    published: pd.DataFrame | None = None
+    """The counts beside published ones, see `comparison.published_counts.beside`."""
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -58,7 +65,9 @@ class Compared(NamedTuple):
         parts = [table.assign(method=name) for name, table in tables.items()]
         return pd.concat(parts, ignore_index=True)
 
-    def write(self, folder: str | Path, *, spreadsheet: bool = False) -> None:
+    def write(
+        self, folder: str | Path, *, spreadsheet: bool = False, formats: Collection[str] = ()
+    ) -> None:
         """Write all tables into a directory, each complete or not at all.
 
         Several cross-checks have a folder each.
@@ -69,36 +78,46 @@ class Compared(NamedTuple):
             Made if it is missing.
         spreadsheet : bool
             Whether text is kept from opening as a formula, see `storage.for_spreadsheet`.
+        formats : collection of str
+            Some of `dissection.results.formats.FORMATS`, in which the tables of networks are
+            written too.
 
         Raises
         ------
         OSError
             If a file cannot be written.
         ValueError
-            If what would be written is a link.
+            If what would be written is a link, or there is no such format.
+        ImportError
+            If a package that a format needs is not installed.
         """
+        check_formats(formats)
         folder = Path(folder)
-        sweep(folder, lambda name: name.endswith((".csv", ".json")))
+        sweep(folder, lambda name: name.endswith((".csv", ".json", ".tex", ".md", ".parquet")))
         for number, found in enumerate(self.crosschecks, 1):
             alone = len(self.crosschecks) == 1
             name = file_name(f"crosscheck-{number}-{found.iou.name}")
             crosschecks.write(found, folder if alone else inside(folder, name), spreadsheet)
         for one in self.comparisons.values():
-            comparison.write(one, folder, spreadsheet)
+            comparison.write(one, folder, spreadsheet, formats)
         for labelling in self.alone:
-            comparison.write_counts(labelling, folder, spreadsheet)
+            comparison.write_counts(labelling, folder, spreadsheet, formats)
         if len(self.differences):
-            comparison.write_differences(self.differences, folder, spreadsheet)
+            comparison.write_differences(self.differences, folder, spreadsheet, formats)
+        if self.published is not None:
+            comparison.write_published(self.published, folder, spreadsheet, formats)
 
     def summary(self) -> str:
         """Return what was found, as text, behind what to know before it."""
         return "\n\n".join(
             [
                 *(["\n".join(f"warning: {text}" for text in self.caveats)] if self.caveats else []),
+                "\n".join(one.text for one in self.sentences),
                 *([crosscheck_summary(self.crosschecks)] if self.crosschecks else []),
                 *map(comparison.summary, self.comparisons.values()),
                 *map(comparison.counts, self.alone),
                 *([text(self.differences)] if len(self.differences) else []),
+                *([published_counts.text(self.published)] if self.published is not None else []),
             ]
         )
 
@@ -111,6 +130,7 @@ def compare(
     probe: str | Path | None = None,
     permutations: int = 1000,
     seed: int = 0,
+    published: str | None = None,
 ) -> Compared:
     """Compare runs, their tables, or published NetDissect and CLIP-Dissect files.
 
@@ -130,6 +150,9 @@ def compare(
         Shuffles of the units that tell what chance gives.
     seed : int
         Of the shuffles.
+    published : str, optional
+        One of `comparison.published_counts.PUBLISHED`, beside whose counts those of the networks
+        of the same names are set.
 
     Raises
     ------
@@ -141,6 +164,7 @@ def compare(
     labellings = read_all(paths_of(results))
     by_method = {name: [p for p in labellings if p.method == name] for name in LABELERS}
     notes = caveats.of_names(labellings)
+    beside = None if published is None else published_counts.beside(by_method["iou"], published)
     found = []
     if two := _pairs(by_method["iou"], by_method["clip"], notes):
         embedders = _embedders(encoder, notes)
@@ -160,8 +184,10 @@ def compare(
         name: side_by_side(parts, more_than) for name, parts in by_method.items() if len(parts) > 1
     }
     alone = [parts[0] for parts in by_method.values() if len(parts) == 1]
-    said, apart = caveats.of_all(labellings), differences(by_method["iou"])
-    return Compared(comparisons, found, alone, notes, said, apart)
+    before, apart = caveats.of_all(labellings), differences(by_method["iou"])
+    agreements = {one.iou.name: one.agreement for one in found}
+    said = sentences(labellings, agreements, apart)
+    return Compared(comparisons, found, alone, notes, before, apart, said, beside)
 
 
 def _pairs(

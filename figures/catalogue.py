@@ -20,6 +20,7 @@ from figures.kinds import (
     sheet,
     thresholds,
 )
+from figures.kinds.networks import networks, shared
 from figures.options import Options
 
 __all__ = ["FIGURES", "drawings"]
@@ -30,6 +31,8 @@ FIGURES = {
     "depth": depth,
     "bargraph": bargraph,
     "only": only,
+    "shared": shared,
+    "networks": networks,
     "sheet": sheet,
     "distribution": distribution,
     "sensitivity": sensitivity,

@@ -65,6 +65,12 @@ def _add_shown(group) -> None:
         help="units per concept: show concepts that more than N units carry (default: %(default)s)",
     )
     group.add_argument(
+        "--published",
+        metavar="TABLE",
+        help="networks: published counts that come too: cvpr2017, the 27 networks of the paper's "
+        "release",
+    )
+    group.add_argument(
         "--most",
         type=positive,
         default=40,
@@ -163,7 +169,7 @@ def _options(args: argparse.Namespace):
 
     networks = _networks(args.results) if args.unit else []
     units = tuple(_unit(text, networks) for text in args.unit)
-    return Options(args.more_than, args.most, args.sheets, units)
+    return Options(args.more_than, args.most, args.sheets, units, args.published)
 
 
 def _networks(results: list[str]) -> list[str]:

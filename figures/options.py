@@ -21,6 +21,9 @@ class Options:
         Best units of each layer on a sheet; 0 for no such sheets.
     units : tuple of Unit
         Units with a sheet of their own.
+    published : str, optional
+        Published counts that stand beside those of the networks, one of
+        `dissection.comparison.published_counts.PUBLISHED`.
 
     Raises
     ------
@@ -32,6 +35,7 @@ class Options:
     most: int = 40
     sheets: int = 8
     units: tuple[Unit, ...] = ()
+    published: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("more_than", 0), ("most", 1), ("sheets", 0)):

@@ -20,6 +20,14 @@ def _parser() -> argparse.ArgumentParser:
     add_results(parser, "+")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the tables go")
     add_spreadsheet(parser)
+    parser.add_argument(
+        "--tables",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="FORMATS",
+        help="write the tables of networks as latex, markdown or parquet too, several joined by "
+        "commas; parquet needs the extra of that name",
+    )
     networks = parser.add_argument_group("comparison of networks")
     networks.add_argument(
         "--more-than",
@@ -28,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="list concepts that more than N units carry in a table of their own "
         "(default: %(default)s)",
+    )
+    networks.add_argument(
+        "--published",
+        metavar="TABLE",
+        help="set the counts of each network beside published ones of the same name: cvpr2017, the "
+        "27 networks of the paper's release; NAME=RUN says which network a run is",
     )
     check = parser.add_argument_group("cross-check of methods")
     check.add_argument(
@@ -57,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compare(args: argparse.Namespace) -> None:
     from dissection.comparing import compare
+    from dissection.results.formats import check
+
+    check(args.tables)
 
     found = compare(
         args.results,
@@ -65,10 +82,11 @@ def _compare(args: argparse.Namespace) -> None:
         probe=args.probe,
         permutations=args.permutations,
         seed=args.seed,
+        published=args.published,
     )
     for note in found.notes:
         print(note, file=sys.stderr)
-    found.write(args.out, spreadsheet=args.spreadsheet)
+    found.write(args.out, spreadsheet=args.spreadsheet, formats=args.tables)
     print(found.summary())
     print(f"\nresults: {args.out}")
 

@@ -1,6 +1,6 @@
 """What a comparison of networks found, or one network has: CSV tables and a summary."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -8,15 +8,18 @@ import pandas as pd
 from broden.system.files import inside
 from broden.system.text import aligned
 from dissection.comparison.side_by_side import ALL, OVERALL, Comparison, detectors, distinct
+from dissection.results.formats import write_also
 from dissection.results.labelling import METHOD_NAMES, Labelling
 from dissection.results.storage import write_table
 
-__all__ = ["counts", "summary", "write", "write_counts", "write_differences"]
+__all__ = ["counts", "summary", "write", "write_counts", "write_differences", "write_published"]
 
 EXAMPLES = 6
 
 
-def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> list[str]:
+def write(
+    found: Comparison, folder: str | Path, spreadsheet: bool = False, formats: Collection[str] = ()
+) -> list[str]:
     """Write each table as <method>-<table>.csv and return the names of the files.
 
     Parameters
@@ -27,6 +30,8 @@ def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> l
         Made if it is missing.
     spreadsheet : bool
         As `storage.write_table` takes it.
+    formats : collection of str
+        Some of `formats.FORMATS`, in which each table is written too.
 
     Raises
     ------
@@ -38,20 +43,26 @@ def write(found: Comparison, folder: str | Path, spreadsheet: bool = False) -> l
         "concepts": found.concepts,
         f"concepts-more-than-{found.more_than}": found.frequent,
         "only": found.only,
+        "shared": found.shared,
     }
     if found.detectors is not None:
         tables["detectors"] = found.detectors
-    return _write(tables, found.method, folder, spreadsheet)
+    return _write(tables, found.method, folder, spreadsheet, formats)
 
 
-def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = False) -> list[str]:
+def write_counts(
+    labelling: Labelling,
+    folder: str | Path,
+    spreadsheet: bool = False,
+    formats: Collection[str] = (),
+) -> list[str]:
     """Write <method>-distinct.csv and, of iou, iou-detectors.csv; return the names of the files.
 
     Parameters
     ----------
     labelling : Labelling
         Of the network.
-    folder, spreadsheet
+    folder, spreadsheet, formats
         As `write`.
 
     Raises
@@ -62,11 +73,14 @@ def write_counts(labelling: Labelling, folder: str | Path, spreadsheet: bool = F
     tables = {"distinct": distinct([labelling])}
     if labelling.method == "iou":
         tables["detectors"] = detectors(labelling)
-    return _write(tables, labelling.method, folder, spreadsheet)
+    return _write(tables, labelling.method, folder, spreadsheet, formats)
 
 
 def write_differences(
-    table: pd.DataFrame, folder: str | Path, spreadsheet: bool = False
+    table: pd.DataFrame,
+    folder: str | Path,
+    spreadsheet: bool = False,
+    formats: Collection[str] = (),
 ) -> list[str]:
     """Write iou-differences.csv and return its name, in a list.
 
@@ -74,7 +88,7 @@ def write_differences(
     ----------
     table : DataFrame
         From `dissection.comparison.differences.differences`.
-    folder, spreadsheet
+    folder, spreadsheet, formats
         As `write`.
 
     Raises
@@ -82,15 +96,44 @@ def write_differences(
     OSError
         If it cannot be written.
     """
-    return _write({"differences": table}, "iou", folder, spreadsheet)
+    return _write({"differences": table}, "iou", folder, spreadsheet, formats)
+
+
+def write_published(
+    table: pd.DataFrame,
+    folder: str | Path,
+    spreadsheet: bool = False,
+    formats: Collection[str] = (),
+) -> list[str]:
+    """Write iou-published.csv and return its name, in a list.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `dissection.comparison.published_counts.beside`.
+    folder, spreadsheet, formats
+        As `write`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    return _write({"published": table}, "iou", folder, spreadsheet, formats)
 
 
 def _write(
-    tables: Mapping[str, pd.DataFrame], method: str, folder: str | Path, spreadsheet: bool
+    tables: Mapping[str, pd.DataFrame],
+    method: str,
+    folder: str | Path,
+    spreadsheet: bool,
+    formats: Collection[str],
 ) -> list[str]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        write_table(inside(Path(folder), f"{method}-{name}.csv"), table, spreadsheet)
+        path = inside(Path(folder), f"{method}-{name}.csv")
+        write_table(path, table, spreadsheet)
+        write_also(path, table, formats)
     return [f"{method}-{name}.csv" for name in tables]
 
 

@@ -8,6 +8,7 @@ and printed is in `dissection.comparison.findings`.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from dissection.results.labelling import OVERALL, Labelling
@@ -20,6 +21,7 @@ __all__ = [
     "distinct",
     "layer_order",
     "only",
+    "shared",
 ]
 
 COMMON = "common layers"
@@ -41,6 +43,8 @@ class Comparison(NamedTuple):
     """layer, concept, and for each network the number of units that carry it."""
     only: pd.DataFrame
     """From `only`."""
+    shared: pd.DataFrame
+    """From `shared`."""
     detectors: pd.DataFrame | None
     """From `detectors`, for iou."""
 
@@ -81,6 +85,7 @@ def compare(labellings: Sequence[Labelling], more_than: int = MORE_THAN) -> Comp
         distinct(labellings),
         _side_by_side(carried(labellings), "units", networks),
         only(labellings),
+        shared(labellings),
         pd.concat([detectors(part) for part in labellings], ignore_index=True)
         if method == "iou"
         else None,
@@ -178,6 +183,35 @@ def only(labellings: Sequence[Labelling]) -> pd.DataFrame:
     keys = ["place", "given", "most", "concept"]
     table = table.sort_values(keys, kind="stable", ignore_index=True)
     return table[["layer", "network", "concept", "category", "units"]]
+
+
+def shared(labellings: Sequence[Labelling]) -> pd.DataFrame:
+    """Return the concepts that several networks have, in layers that at least two networks have.
+
+    Returns
+    -------
+    DataFrame
+        layer, concept, category, networks: how many have it (as `only` says), and for each network
+        the number of units (by iou, detectors) that carry it. Behind the layers come `COMMON`,
+        where it is one, and `OVERALL`, all layers that each network has, whatever they are called.
+        Concepts of more networks come first, then those that most units carry in the network with
+        the fewest.
+    """
+    names = [part.name for part in labellings]
+    column = "detectors" if labellings[0].method == "iou" else "units"
+    long = carried(labellings)
+    wide = _side_by_side(long, column, names)
+    numbers = wide[names].to_numpy()
+    have = (numbers > 0).sum(axis=1)
+    keys = ["layer", "concept"]
+    categories = long.drop_duplicates(keys)["category"].to_numpy()
+    place = {name: number for number, name in enumerate(layer_order(labellings))}
+    # the fewest of those that have it
+    fewest = np.where(numbers > 0, numbers, numbers.max(initial=0)).min(axis=1)
+    order = np.lexsort((-fewest, -have, wide["layer"].map(place).to_numpy()))
+    wide.insert(2, "category", categories)
+    wide.insert(3, "networks", have)
+    return wide.iloc[order[have[order] > 1]].reset_index(drop=True)
 
 
 def _side_by_side(table: pd.DataFrame, column: str, networks: Sequence[str]) -> pd.DataFrame:

@@ -122,7 +122,7 @@ def test_files_and_summary_agree(networks, tmp_path):
     names = write(found, tmp_path / "out")
     assert names == [
         *("clip-distinct.csv", "clip-concepts.csv", "clip-concepts-more-than-3.csv"),
-        "clip-only.csv",
+        *("clip-only.csv", "clip-shared.csv"),
     ]
     read_back = pd.read_csv(tmp_path / "out" / "clip-concepts.csv")
     pd.testing.assert_frame_equal(read_back, found.concepts)
