@@ -41,10 +41,16 @@ def _choose(args: argparse.Namespace) -> None:
     from broden.mini.probe import SEED
     from broden.reader import ProbeSet
 
-    if args.seed == SEED:
-        raise ValueError(f"seed {SEED} is that of the probe set; give another")
     encoder, out = Path(args.encoder), Path(args.out)
     card = json.loads((encoder / "card.json").read_text())
+    recipe = card.get("recipe", {})
+    for what, seed in (
+        ("the probe set", SEED),
+        ("the encoder's training", recipe.get("data_seed")),
+        ("its held-out images", recipe.get("held_out_seed")),
+    ):
+        if args.seed == seed:
+            raise ValueError(f"seed {seed} is that of {what}; give another")
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"mini-{args.images}-seed{args.seed}.h5"
     if not path.exists():
@@ -73,7 +79,7 @@ def _agreement(encoder: Path, probe, sharpness: float, out: Path) -> tuple[list[
     """Return the share of units of each network that both call the same, and the spread."""
     import h5py
 
-    import dissection
+    from dissection.api import dissect
     from dissection.config import ClipConfig, IouConfig
     from dissection.crosscheck.findings import read
     from dissection.networks.loading import load
@@ -84,10 +90,11 @@ def _agreement(encoder: Path, probe, sharpness: float, out: Path) -> tuple[list[
     for name in NETWORKS:
         folder = out / f"{name}-{sharpness:g}"
         bare = IouConfig(validity="none")
-        dissection.dissect(
-            load(name), probe=probe, method="both", out=folder, config=bare, clip=clip
-        )
-        table = read(folder, name).agreement
+        dissect(load(name), probe=probe, method="both", out=folder, config=bare, clip=clip)
+        found = read(folder, name)
+        if found is None:
+            raise RuntimeError(f"{folder} has no cross-check; delete it and start again")
+        table = found.agreement
         of_all = (table["measure"] == "exact") & (table["group"] == "all")
         shares.append(float(table[of_all & (table["layer"] == "all layers")]["value"].iloc[0]))
         with h5py.File(folder / schema.CLIP) as file:
