@@ -49,7 +49,7 @@ _TASKS = {
         "object",
         THING,
         (*[("object", True), ("scene", True), ("object", True)] * 2, _TEXTURES),
-        {"surfaces": 6.0, "places": 0.0, "things": 0.3},
+        {"surfaces": 6.0, "places": 0.0, "things": 0.6},
     ),
     "scenes": Task(
         "scene",
