@@ -184,6 +184,7 @@ def test_earlier_runs_are_drawn_as_before(tmp_path):
     drawn = drawings(read([bare], lambda _: None))
     assert {one.kind for one in drawn} == {
         "concepts", "distinct", "depth", "bargraph", "distribution", "sensitivity",
+        "networks",
     }  # fmt: skip
     assert not any("chance" in one.caption + one.title for one in drawn)
     assert not any("by_chance" in one.table for one in drawn)
